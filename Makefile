@@ -1,0 +1,47 @@
+# Needs Python 3.11 and make; everything else is installed into .venv, at the versions of requirements.lock.
+PYTHON ?= $(shell for p in python3.11 python3 python; do \
+    $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := .venv/bin
+
+.PHONY: help demo test test-unit lint style types imports bench lock clean
+
+help:  ## Lists the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
+
+demo: .venv/installed  ## Prepares, trains, evaluates and scores the sample papers, and shows ten of them
+	@samples/demo.sh
+
+test: .venv/installed  ## Runs all tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-unit: .venv/installed  ## Runs the tests of the pure functions alone: seconds
+	@$(BIN)/python -m pytest tests/unit $(ARGS)
+
+lint: style types imports  ## Checks style, types and the direction of imports
+
+style: .venv/installed  ## Checks style and layout
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
+
+types: .venv/installed  ## Checks types
+	@$(BIN)/mypy --no-error-summary
+
+imports: .venv/installed  ## Checks that imports point one way
+	@$(BIN)/lint-imports --no-logo
+
+bench: .venv/installed  ## Measures quality side by side and writes benchmarks/RESULTS.md (ARGS='...' for its flags)
+	@$(BIN)/python benchmarks/quality.py $(ARGS)
+
+clean:  ## Removes what the other targets built; .venv stays
+	@rm -rf build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+lock: .venv/installed  ## Resolves requirements.lock anew (UPGRADE=--upgrade for the newest versions)
+	@CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/pip-compile --quiet --generate-hashes --extra dev --extra benchmarks \
+	    --allow-unsafe --strip-extras --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	    --no-emit-options --output-file requirements.lock $(UPGRADE) setup.py
+
+.venv/installed: requirements.lock setup.py
+	@test -n '$(PYTHON)' || { echo 'make: found no Python 3.11 with venv (Debian, Ubuntu: python3.11-venv); install it, or say make PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@echo 'Installing TensorFlow, Beam and the rest into .venv, once: 3.3 GB, some minutes.'
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	@PIP_USE_PEP517=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . && touch $@

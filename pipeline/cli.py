@@ -1,0 +1,251 @@
+"""The command line: flags become configs, and each command runs its stage. The one file that knows all stages.
+
+What takes seconds to import (TensorFlow, Beam) is imported by the command that needs it, once its flags are known to
+make sense.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import re
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pipeline import flags
+from pipeline.config import InputConfig
+from pipeline.progress import Progress
+from pipeline.readers.format import Dump, ReadOptions
+from schemas import features, outputs
+from schemas.errors import ConfigError, JobError
+from trainer import flags as trainer_flags
+
+# A worker's exception reaches the launcher as the text of its traceback, whatever the runner.
+_JOB_ERROR_IN_TRACEBACK = re.compile(r'schemas\.errors\.JobError: (?P<message>.+?)(?= \[while running|\n|$)')
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command; returns its exit code: 0 done, 1 the job failed, 2 wrong usage."""
+    verbose = '--verbose' in (argv if argv is not None else sys.argv[1:])
+    try:
+        arguments, beam_arguments = flags.parse(_ALL_COMMANDS, sys.argv[1:] if argv is None else argv)
+        run = _COMMANDS[arguments.command](arguments)
+        _quiet(verbose)
+        signal.signal(signal.SIGTERM, _interrupt)
+        run(beam_arguments)
+    except ConfigError as error:
+        return _failed(str(error), 2, verbose)
+    except JobError as error:
+        return _failed(str(error), 1, verbose)
+    except KeyboardInterrupt:
+        _failed('interrupted; nothing was published.', 1, verbose)
+        # Threads of an in-process runner would keep a process alive that has nothing left to do.
+        os._exit(1)
+    except Exception as error:  # noqa: BLE001 - a user gets one line, whatever it was
+        return _failed(explain(error), 1, verbose)
+    return 0
+
+
+def explain(error: BaseException) -> str:
+    """Returns the one line that tells a user what went wrong.
+
+    A JobError that was raised on a worker is found in the text of its traceback; of anything else the last line says
+    what it is.
+    """
+    text = str(error)
+    if match := _JOB_ERROR_IN_TRACEBACK.search(text):
+        return match['message']
+    if isinstance(error, OSError) and error.strerror:
+        where = f' ({error.filename})' if error.filename else ''
+        return f'the job failed: {error.strerror}{where}. Nothing was published.'
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    last = re.sub(r' \[while running.*', '', lines[-1]) if lines else type(error).__name__
+    return f'the job failed: {last[:300]}. Nothing was published; --verbose shows the traceback.'
+
+
+def _prepare(arguments: argparse.Namespace) -> Any:
+    config = flags.prepare_config(arguments)
+
+    def run(beam_arguments: Sequence[str]) -> None:
+        dumps = _find_dumps(config.input, labelled=True)
+        publishing = outputs.publish(
+            config.output_dir, features.PREPARE_PUBLISHES, made_by='prepare', overwrite=config.overwrite
+        )
+        with publishing as staging, Progress('prepare'):
+            _import_tensorflow()
+            from pipeline import prepare, runners
+
+            statistics = prepare.run(config, dumps, runners.make_pipeline(beam_arguments), staging)
+        splits = ', '.join(f'{number:,} {split}' for split, number in statistics['splits'].items())
+        _say(
+            f'{statistics["read"]:,} records read: {statistics["kept"]:,} kept, {statistics["duplicates"]:,} duplicates, '
+            f'{statistics["dropped_rare_label_set"]:,} with a rare label set, '
+            f'{sum(statistics["rejected"].values()):,} rejected'
+        )
+        _say(f'papers: {splits}; {len(statistics["labels"])} labels, {statistics["ngrams"]["vocabulary"]:,} n-grams')
+        _say_rejected(statistics, config.output_dir)
+        _say(f'Training data: {config.output_dir}')
+
+    return run
+
+
+def _train(arguments: argparse.Namespace) -> Any:
+    config = trainer_flags.config_of(arguments)
+
+    def run(beam_arguments: Sequence[str]) -> None:
+        del beam_arguments
+        outputs.require_completed(config.data_dir, 'prepare')
+        with Progress('train'):
+            _import_tensorflow()
+            from trainer.train import train
+
+        metrics = train(config)
+        _say_metrics('test', metrics['test'])
+        _say(f'Model: {config.model_dir}')
+
+    return run
+
+
+def _evaluate(arguments: argparse.Namespace) -> Any:
+    config = flags.evaluate_config(arguments)
+
+    def run(beam_arguments: Sequence[str]) -> None:
+        outputs.require_completed(config.model_dir, 'train')
+        dumps = _find_dumps(config.input, labelled=True)
+        with _writable(config.output), Progress('evaluate'):
+            _import_tensorflow()
+            from pipeline import evaluate, runners
+            from pipeline.tagger import newest_export
+            from trainer.metrics import StreamingMetrics
+
+            export = newest_export(config.model_dir)
+            metrics = evaluate.run(config, dumps, export, StreamingMetrics, runners.make_pipeline(beam_arguments))
+            if config.output:
+                outputs.write_json(config.output, metrics)
+        _say_metrics('all papers', metrics)
+        if config.output:
+            _say(f'Metrics: {config.output}')
+
+    return run
+
+
+def _score(arguments: argparse.Namespace) -> Any:
+    config = flags.score_config(arguments)
+
+    def run(beam_arguments: Sequence[str]) -> None:
+        outputs.require_completed(config.model_dir, 'train')
+        dumps = _find_dumps(config.input, labelled=False)
+        publishing = outputs.publish(
+            config.output_dir, features.SCORE_PUBLISHES, made_by='score', overwrite=config.overwrite
+        )
+        with publishing as staging, Progress('score'):
+            _import_tensorflow()
+            from pipeline import runners, score
+            from pipeline.tagger import newest_export
+
+            export = newest_export(config.model_dir)
+            statistics = score.run(config, dumps, export, runners.make_pipeline(beam_arguments), staging)
+        rejected = sum(statistics['rejected'].values())
+        _say(f'{statistics["read"]:,} records read: {statistics["tagged"]:,} tagged, {rejected:,} rejected')
+        _say_rejected(statistics, config.output_dir)
+        _say(f'Tagged papers: {config.output_dir}')
+
+    return run
+
+
+_TRAIN = flags.Command(
+    'train', trainer_flags.PURPOSE, trainer_flags.EXAMPLES, trainer_flags.add_flags, takes_beam_flags=False
+)
+_ALL_COMMANDS = (flags.PREPARE, _TRAIN, flags.EVALUATE, flags.SCORE)
+_COMMANDS = {'prepare': _prepare, 'train': _train, 'evaluate': _evaluate, 'score': _score}
+
+
+def _find_dumps(config: InputConfig, *, labelled: bool) -> list[Dump]:
+    from pipeline import inputs
+
+    return inputs.find_dumps(config, ReadOptions.of(config, labelled=labelled))
+
+
+def _import_tensorflow() -> None:
+    """Imports TensorFlow without what its C++ part writes to standard error before anyone can tell it not to."""
+    if 'TF_CPP_MIN_LOG_LEVEL' not in os.environ:
+        return
+    with open(os.devnull, 'wb') as nowhere:
+        standard_error = os.dup(2)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            import tensorflow  # noqa: F401
+        finally:
+            os.dup2(standard_error, 2)
+            os.close(standard_error)
+    from absl import logging as absl_logging
+
+    absl_logging.set_verbosity(absl_logging.FATAL)
+
+
+@contextlib.contextmanager
+def _writable(path: str | None) -> Iterator[None]:
+    """Checks, before the work begins, that the file can be written."""
+    if path and '://' not in path:
+        folder = os.path.dirname(path) or '.'
+        if os.path.isdir(path):
+            raise JobError(f'--output {path} is a folder; name a file.')
+        if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+            raise JobError(f'Cannot write --output {path}: its folder does not exist or is read-only.')
+    yield
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _say_rejected(statistics: dict[str, Any], output_dir: str) -> None:
+    if statistics['rejected']:
+        reasons = ', '.join(f'{reason} {number:,}' for reason, number in statistics['rejected'].items())
+        _say(f'Rejected: {reasons}; see {outputs.join(output_dir, "dead_letters")}')
+
+
+def _say_metrics(what: str, metrics: dict[str, Any]) -> None:
+    shown = {
+        'P@1': 'precision_at_1',
+        'P@3': 'precision_at_3',
+        'P@5': 'precision_at_5',
+        'nDCG@5': 'ndcg_at_5',
+        'micro-F1': 'micro_f1',
+        'macro-F1': 'macro_f1',
+    }
+    values = '  '.join(f'{short} {metrics[name]:.3f}' for short, name in shown.items() if metrics.get(name) is not None)
+    _say(f'{what}: {metrics["papers"]:,} papers  {values}')
+
+
+def _failed(message: str, code: int, verbose: bool) -> int:
+    if verbose:
+        traceback.print_exc()
+    print(f'arxiv-tagger: {message}', file=sys.stderr, flush=True)
+    return code
+
+
+def _quiet(verbose: bool) -> None:
+    """Silences what the libraries say at start-up and in passing, before they are imported."""
+    if verbose:
+        logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+        return
+    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+    os.environ.setdefault('GRPC_VERBOSITY', 'NONE')
+    warnings.simplefilter('ignore')
+    logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr)
+
+
+def _interrupt(signal_number: int, frame: Any) -> None:
+    del signal_number, frame
+    raise KeyboardInterrupt
+
+
+if __name__ == '__main__':
+    sys.exit(main())

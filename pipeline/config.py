@@ -1,0 +1,161 @@
+"""What each job is asked to do: frozen values, checked when built, in the words that the user typed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from schemas.errors import ConfigError
+
+TEXTS = ('title_and_abstract', 'abstract', 'title')
+WEIGHTINGS = ('tf_idf_l2', 'tf_idf', 'count')
+DAMAGED_INPUTS = ('fail', 'dead_letter')
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ConfigError(message)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InputConfig:
+    """Which dumps are read, and how.
+
+    Attributes:
+        patterns: paths or globs, each of which must match at least one file.
+        csv_columns: field of `Paper` (title, abstract, categories, id, updated) -> column that holds it, for CSV
+            dumps whose columns have other names than the known ones.
+        max_record_bytes: a record longer than this becomes a dead letter.
+        max_rejected_fraction: the run fails before it publishes if a larger share of the records is rejected.
+        damaged_inputs: what a file that is cut off or corrupt as a whole does: 'fail' the run, or stand as one
+            'dead_letter' behind the records that could be read.
+    """
+
+    patterns: tuple[str, ...]
+    csv_columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    max_record_bytes: int = 1 << 20
+    max_rejected_fraction: float = 0.05
+    damaged_inputs: str = 'fail'
+
+    def __post_init__(self) -> None:
+        _require(bool(self.patterns), 'Say what to read: --input PATTERN')
+        fields = ('id', 'title', 'abstract', 'categories', 'updated')
+        for field in self.csv_columns:
+            _require(field in fields, f'--csv_columns names the field "{field}"; the fields are {", ".join(fields)}')
+        _require(self.max_record_bytes >= 1024, f'--max_record_bytes {self.max_record_bytes} is below 1024')
+        _require(
+            0 <= self.max_rejected_fraction <= 1,
+            f'--max_rejected_fraction {self.max_rejected_fraction} is not between 0 and 1',
+        )
+        _require(self.damaged_inputs in DAMAGED_INPUTS, f'--damaged_inputs must be one of {", ".join(DAMAGED_INPUTS)}')
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SplitConfig:
+    """How papers are divided. Fractions of all papers; what remains is for training.
+
+    Attributes:
+        validation, test: share of the papers, in all and of each label set.
+        seed: of the keyed hash that orders the papers of a label set.
+        tolerance: largest distance of a label's share from these shares, for labels of at least
+            `tolerance_papers` papers. 1 leaves every label set to itself.
+        tolerance_papers: see above.
+    """
+
+    validation: float = 0.05
+    test: float = 0.05
+    seed: int = 0
+    tolerance: float = 0.01
+    tolerance_papers: int = 100
+
+    def __post_init__(self) -> None:
+        for name in ('validation', 'test'):
+            value = getattr(self, name)
+            _require(0 < value < 1, f'--{name}_fraction {value} is not between 0 and 1')
+        _require(
+            self.validation + self.test < 1,
+            f'--validation_fraction {self.validation} and --test_fraction {self.test} leave no training papers',
+        )
+        _require(0 < self.tolerance <= 1, f'--split_tolerance {self.tolerance} is not above 0 and at most 1')
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NgramConfig:
+    """How a paper's text becomes weighted n-grams.
+
+    Attributes:
+        text: 'title_and_abstract', 'abstract' or 'title'.
+        vocabulary_size: how many of the n-grams, the most frequent in the training papers, are kept.
+        ngram_max: longest n-gram, in words.
+        weighting: 'count', 'tf_idf' (count * log(1 + N / (1 + df))) or 'tf_idf_l2' (the same, each paper's weights
+            scaled to a Euclidean norm of 1).
+    """
+
+    text: str = 'title_and_abstract'
+    vocabulary_size: int = 150_000
+    ngram_max: int = 2
+    weighting: str = 'tf_idf_l2'
+
+    def __post_init__(self) -> None:
+        _require(self.text in TEXTS, f'--text {self.text} is not one of {", ".join(TEXTS)}')
+        _require(self.weighting in WEIGHTINGS, f'--weighting {self.weighting} is not one of {", ".join(WEIGHTINGS)}')
+        _require(self.vocabulary_size >= 1, f'--vocabulary_size {self.vocabulary_size} is below 1')
+        _require(1 <= self.ngram_max <= 3, f'--ngram_max {self.ngram_max} is not between 1 and 3')
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PrepareConfig:
+    """What `prepare` is asked to do.
+
+    Attributes:
+        input: the dumps.
+        output_dir: where the training data is published.
+        overwrite: whether a finished output there may be replaced.
+        min_label_set_papers: label sets with fewer papers are dropped.
+        split: how papers are divided.
+        ngrams: how text becomes n-grams.
+        shards: files a split; None lets the data decide (about 64 MB each).
+    """
+
+    input: InputConfig
+    output_dir: str
+    overwrite: bool = False
+    min_label_set_papers: int = 2
+    split: SplitConfig = SplitConfig()
+    ngrams: NgramConfig = NgramConfig()
+    shards: int | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.min_label_set_papers >= 1, f'--min_label_set_papers {self.min_label_set_papers} is below 1')
+        _require(self.shards is None or self.shards >= 1, f'--shards {self.shards} is below 1')
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ScoreConfig:
+    """What `score` is asked to do: tag the papers of `input` with the newest export in `model_dir`."""
+
+    input: InputConfig
+    model_dir: str
+    output_dir: str
+    overwrite: bool = False
+    top_k: int = 10
+    batch_size: int = 256
+    shards: int | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.top_k >= 1, f'--top_k {self.top_k} is below 1')
+        _require(self.batch_size >= 1, f'--batch_size {self.batch_size} is below 1')
+        _require(self.shards is None or self.shards >= 1, f'--shards {self.shards} is below 1')
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvaluateConfig:
+    """What `evaluate` is asked to do: measure the newest export in `model_dir` on the labelled papers of `input`."""
+
+    input: InputConfig
+    model_dir: str
+    output: str | None = None
+    batch_size: int = 256
+
+    def __post_init__(self) -> None:
+        _require(self.batch_size >= 1, f'--batch_size {self.batch_size} is below 1')

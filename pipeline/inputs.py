@@ -1,0 +1,133 @@
+"""Finds the dumps that the user named, and tells their formats apart by content."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import functools
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from pipeline.config import InputConfig
+from pipeline.readers import FORMATS, format_named
+from pipeline.readers.compression import DamagedFile, compression_of, decompressed
+from pipeline.readers.format import BYTE_ORDER_MARK, ByteRange, Dump, ReadOptions
+from schemas.errors import JobError
+
+_HEAD_BYTES = 1 << 16
+_BLOCK_BYTES = 1 << 18
+_RANGE_BYTES = 16 << 20
+
+
+def find_dumps(config: InputConfig, options: ReadOptions) -> list[Dump]:
+    """Finds the files that the patterns match, and looks into each.
+
+    Returns:
+        The dumps in the order of their paths, each once.
+
+    Raises:
+        JobError: if a pattern matches nothing, a file cannot be read or is of no known format, or all are empty.
+    """
+    sizes: dict[str, int] = {}
+    for pattern in config.patterns:
+        try:
+            [match] = FileSystems.match([pattern])
+        except (BeamIOError, OSError) as error:
+            raise JobError(f'Cannot list --input {pattern}: {_cause(error)}') from error
+        if not match.metadata_list:
+            raise JobError(f'--input {pattern} matches no file. Check the path; quote a pattern with * in it.')
+        sizes |= {metadata.path: metadata.size_in_bytes for metadata in match.metadata_list}
+    with concurrent.futures.ThreadPoolExecutor(max_workers=16) as pool:
+        inspect = functools.partial(_inspect, options=options)
+        dumps = list(pool.map(inspect, sorted(sizes), [sizes[path] for path in sorted(sizes)]))
+    if not any(dump.format for dump in dumps):
+        names = ', '.join(dump.path for dump in dumps[:3]) + (', ...' if len(dumps) > 3 else '')
+        raise JobError(f'{names} {"is" if len(dumps) == 1 else "are"} empty: there is nothing to read.')
+    return dumps
+
+
+def byte_ranges(dump: Dump, size: int = _RANGE_BYTES) -> list[ByteRange]:
+    """Cuts a dump into parts that can be read side by side: one, unless its format and compression allow more."""
+    if not dump.format:
+        return []
+    if dump.compression or not format_named(dump.format).splittable or dump.size <= size:
+        return [ByteRange(dump, 0, None)]
+    return [ByteRange(dump, start, min(start + size, dump.size)) for start in range(0, dump.size, size)]
+
+
+def stored_blocks(path: str, start: int = 0, block_bytes: int = _BLOCK_BYTES) -> Iterator[bytes]:
+    """Yields a file's bytes as stored, from `start`.
+
+    Raises:
+        JobError: if it cannot be opened or read.
+    """
+    try:
+        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+            if start:
+                file.seek(start)
+            while block := file.read(block_bytes):
+                yield block
+    except (BeamIOError, OSError) as error:
+        raise JobError(f'Cannot read {path}: {_cause(error)}') from error
+
+
+def range_blocks(part: ByteRange) -> Iterator[bytes]:
+    """Yields the decompressed bytes of a range, from the byte before it if it is not the first of its file."""
+    return decompressed(stored_blocks(part.dump.path, max(part.start - 1, 0)), part.dump.compression)
+
+
+class HashDumps(beam.PTransform[Any, Any]):
+    """Describes each dump for the manifest. Output: a dict of path, size, SHA-256 of its bytes, format, compression."""
+
+    def expand(self, dumps: beam.PCollection[Dump]) -> beam.PCollection[dict[str, Any]]:
+        """Reads and hashes."""
+        return dumps | 'SpreadOverWorkers' >> beam.Reshuffle() | 'Hash' >> beam.Map(_described)
+
+
+def _described(dump: Dump) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    for block in stored_blocks(dump.path):
+        digest.update(block)
+    return {
+        'path': dump.path,
+        'bytes': dump.size,
+        'sha256': digest.hexdigest(),
+        'format': dump.format,
+        'compression': dump.compression,
+    }
+
+
+def _inspect(path: str, size: int, options: ReadOptions) -> Dump:
+    stored = next(stored_blocks(path, block_bytes=_HEAD_BYTES), b'')
+    compression = compression_of(stored)
+    head = b''
+    try:
+        for block in decompressed([stored], compression):
+            head += block
+            if len(head) >= _HEAD_BYTES:
+                break
+    except DamagedFile as damage:
+        if not head:
+            raise JobError(f'{path} is damaged: {damage}, and nothing of it can be read. Fetch it again.') from damage
+    dump = Dump(path, size, compression)
+    text = head.removeprefix(BYTE_ORDER_MARK)
+    if not text.strip():
+        return dump
+    for format_ in FORMATS:
+        recognised = format_.recognise(dump, text, options)
+        if recognised:
+            return recognised
+    names = ' or '.join(format_.name for format_ in FORMATS)
+    first = text.lstrip().split(b'\n')[0][:60].decode(errors='replace')
+    raise JobError(f'{path} is in no known format ({names}). It begins: {first!r}')
+
+
+def _cause(error: Exception) -> str:
+    """Returns what the operating system said, without Beam's wrapping."""
+    details = getattr(error, 'exception_details', None)
+    inner = next(iter(details.values())) if isinstance(details, dict) and details else error
+    return str(getattr(inner, 'strerror', None) or inner)

@@ -1,0 +1,82 @@
+"""Shows on standard error that a job lives, and where it stands.
+
+On a terminal one line is rewritten; elsewhere (a log file) a line appears now and then.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import TextIO
+
+_IN_PROCESS_RUNNER = 'apache_beam.runners.portability.fn_api_runner.fn_runner.run_bundle'
+_STEP = re.compile(r'ref_AppliedPTransform_([\w\[\]]+)')
+_TERMINAL_SECONDS, _LOG_SECONDS = 0.25, 10.0
+
+# What workers in this process have handled so far. Only a display: no result depends on it.
+_handled: dict[str, int] = {}
+
+
+def count(what: str, number: int) -> None:
+    """Tells the display that `number` more of `what` are done; without a display in this process, nothing happens."""
+    _handled[what] = _handled.get(what, 0) + number
+
+
+class Progress(logging.Handler):
+    """A context in which a job's progress is shown.
+
+    It listens to Beam's in-process runner, which tells the stage it begins; runners elsewhere have displays of their
+    own, and of them only the time is shown.
+    """
+
+    def __init__(self, command: str, stream: TextIO | None = None) -> None:
+        super().__init__(logging.DEBUG)
+        self._command = command
+        self._stream = stream or sys.stderr
+        self._live = self._stream.isatty()
+        self._stage = ''
+        self._stages = 0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._show, daemon=True)
+        self._runner_log = logging.getLogger(_IN_PROCESS_RUNNER)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Notes the stage that the runner begins."""
+        if isinstance(record.args, tuple) and str(record.msg).startswith('Running bundle') and record.args:
+            steps = [step for step in _STEP.findall(str(record.args[0])) if not step.startswith('_')]
+            self._stage = steps[0] if steps else self._stage
+            self._stages += 1
+
+    def __enter__(self) -> Progress:
+        _handled.clear()
+        self._begin = time.monotonic()
+        self._runner_log.addHandler(self)
+        self._runner_log.setLevel(logging.DEBUG)
+        self._runner_log.propagate = False
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._runner_log.removeHandler(self)
+        self._done.set()
+        self._thread.join()
+        if self._live:
+            self._stream.write('\r\x1b[K')
+            self._stream.flush()
+
+    def line(self) -> str:
+        """Returns what is shown: the command, seconds, step, and what was handled."""
+        seconds = time.monotonic() - self._begin
+        handled = ''.join(f', {number:,} {what}' for what, number in _handled.copy().items())
+        return f'{self._command}  {seconds:4.0f} s  step {self._stages}: {self._stage}{handled}'
+
+    def _show(self) -> None:
+        while not self._done.wait(_TERMINAL_SECONDS if self._live else _LOG_SECONDS):
+            self._stream.write(f'\r\x1b[K{self.line()[:150]}' if self._live else f'{self.line()}\n')
+            self._stream.flush()

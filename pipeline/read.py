@@ -1,0 +1,147 @@
+"""Reads dumps into papers and dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+
+from pipeline import coders  # noqa: F401 - registers the coder of Paper
+from pipeline.config import InputConfig
+from pipeline.inputs import byte_ranges, range_blocks
+from pipeline.readers import Dump, format_named
+from pipeline.readers.format import ByteRange, ReadOptions
+from pipeline.tally import Counts, SumTallies, Tally
+from schemas.errors import JobError
+from schemas.paper import DeadLetter, Paper, Reason, RejectedRecord, parse_paper
+from schemas.taxonomy import CanonicalCategories
+
+
+class ReadResult(NamedTuple):
+    """What comes of reading: `papers`, `dead_letters`, and `tallies` of both."""
+
+    papers: beam.PCollection[Paper]
+    dead_letters: beam.PCollection[DeadLetter]
+    tallies: beam.PCollection[Tally]
+
+
+class ReadPapers(beam.PTransform[Any, Any]):
+    """Reads every record of the dumps: a valid paper or a dead letter.
+
+    No paper is passed on before all records are read and the share of dead letters is known to be tolerable.
+    Counters: read/papers, read/dead_letters.
+
+    Raises (when run):
+        JobError: if a file is damaged and the config does not tolerate it, if too many records are rejected, or if
+            there is no valid paper.
+    """
+
+    def __init__(self, dumps: Sequence[Dump], config: InputConfig, options: ReadOptions) -> None:
+        super().__init__()
+        self._dumps = dumps
+        self._config = config
+        self._options = options
+
+    def expand(self, root: beam.Pipeline) -> ReadResult:
+        """Builds the reading."""
+        ranges = [part for dump in self._dumps for part in byte_ranges(dump)]
+        read = (
+            root
+            | 'ByteRanges' >> beam.Create(ranges)
+            | 'SpreadOverWorkers' >> beam.Reshuffle()
+            | 'ReadRecords'
+            >> beam.ParDo(_ReadRange(self._options, self._config.damaged_inputs == 'fail')).with_outputs(
+                'dead_letters', 'tallies', main='papers'
+            )
+        )
+        counts = (read.tallies,) | 'CountRecords' >> SumTallies()
+        checked = counts | 'CheckRejected' >> beam.Map(check_rejected, self._config.max_rejected_fraction)
+        papers = read.papers | 'HoldUntilChecked' >> beam.Map(
+            _first, beam.pvalue.AsSingleton(checked)
+        ).with_output_types(Paper)
+        return ReadResult(papers, read.dead_letters, read.tallies)
+
+
+def check_rejected(counts: dict[tuple[str, ...], int], max_fraction: float) -> bool:
+    """Returns True if enough of the records are valid papers to go on.
+
+    Args:
+        counts: tallies of reading, summed.
+        max_fraction: largest share of the records that may be rejected.
+
+    Raises:
+        JobError: if there is no record, no valid paper, or more than that share is rejected.
+    """
+    read = counts.get(('read',), 0)
+    reasons = {path[1]: count for path, count in counts.items() if path[0] == 'rejected'}
+    rejected = sum(reasons.values())
+    found = ', '.join(f'{reason} {count}' for reason, count in sorted(reasons.items(), key=lambda item: (-item[1], item)))
+    if not read:
+        raise JobError('The input holds no record.')
+    if rejected == read and max_fraction < 1:
+        raise JobError(f'None of the {read} records is a valid paper: {found}.')
+    if rejected > max_fraction * read:
+        raise JobError(
+            f'{rejected} of {read} records ({rejected / read:.1%}) are no valid papers: {found}. '
+            f'That is more than --max_rejected_fraction {max_fraction}; mend the input, or raise the limit.'
+        )
+    return True
+
+
+class _ReadRange(beam.DoFn):
+    def __init__(self, options: ReadOptions, fail_on_damage: bool) -> None:
+        self._options = options
+        self._fail_on_damage = fail_on_damage
+        self._papers = Metrics.counter('read', 'papers')
+        self._dead_letters = Metrics.counter('read', 'dead_letters')
+
+    def start_bundle(self) -> None:
+        self._counts = Counts()
+
+    def process(self, part: ByteRange) -> Iterator[Any]:
+        read = format_named(part.dump.format).read
+        for record in read(part, range_blocks(part), self._options):
+            self._counts[('read',)] += 1
+            if isinstance(record, DeadLetter):
+                yield self._rejected(record)
+                continue
+            try:
+                paper, categories = parse_paper(record.fields, labelled=self._options.labelled)
+            except RejectedRecord as rejection:
+                yield self._rejected(record.dead_letter(rejection))
+                continue
+            self._papers.inc()
+            self._counts.update(_category_tallies(categories))
+            yield paper
+
+    def finish_bundle(self) -> Iterable[Any]:
+        for tally in self._counts.flush():
+            yield beam.pvalue.TaggedOutput('tallies', tally)
+
+    def _rejected(self, letter: DeadLetter) -> beam.pvalue.TaggedOutput:
+        if letter.reason == Reason.DAMAGED_FILE and self._fail_on_damage:
+            raise JobError(
+                f'{letter.source} is damaged: {letter.message} (readable up to byte {letter.position}). Fetch it again, '
+                'or say --damaged_inputs dead_letter to use what can be read of it.'
+            )
+        self._dead_letters.inc()
+        self._counts[('rejected', letter.reason)] += 1
+        return beam.pvalue.TaggedOutput('dead_letters', letter)
+
+
+def _category_tallies(categories: CanonicalCategories) -> Iterator[tuple[str, ...]]:
+    for found, canonical in categories.renamed:
+        yield 'categories', 'renamed', f'{found} -> {canonical}'
+    for _ in categories.msc:
+        yield 'categories', 'msc_codes'
+    for _ in categories.acm:
+        yield 'categories', 'acm_codes'
+    for name in categories.unknown:
+        yield 'categories', 'unknown', name
+
+
+def _first(paper: Paper, checked: bool) -> Paper:
+    del checked
+    return paper

@@ -1,0 +1,106 @@
+"""Decompression in blocks, which notices when a file is cut off or corrupt."""
+
+from __future__ import annotations
+
+import bz2
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+_MAGIC = {b'\x1f\x8b': 'gzip', b'BZh': 'bzip2', b'\x28\xb5\x2f\xfd': 'zstd'}
+_MAX_BLOCK = 1 << 20
+
+
+class DamagedFile(ValueError):  # noqa: N818 - reads as what it is
+    """The file's bytes end too early or cannot be decompressed."""
+
+
+def compression_of(head: bytes) -> str:
+    """Tells the compression by a file's first bytes: 'gzip', 'bzip2', 'zstd', or '' for none.
+
+    >>> compression_of(b'BZh91AY'), compression_of(b'titles,summaries')
+    ('bzip2', '')
+    """
+    return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), '')
+
+
+def decompressed(blocks: Iterable[bytes], compression: str) -> Iterator[bytes]:
+    """Decompresses a file that comes in blocks; several streams one behind the other are read as one.
+
+    Args:
+        blocks: the file's bytes as stored.
+        compression: as `compression_of` gives it.
+
+    Yields:
+        Blocks of at most about 1 MiB.
+
+    Raises:
+        DamagedFile: behind all bytes that could be decompressed, if the file is cut off or corrupt.
+    """
+    if not compression:
+        yield from blocks
+        return
+    new_stream = _STREAMS[compression]
+    stream: Any = None
+    for block in blocks:
+        data = block
+        while data:
+            if stream is None or stream.eof:
+                stream = new_stream()
+            try:
+                out, data = stream.feed(data)
+            except (zlib.error, OSError, EOFError, ValueError) as error:
+                raise DamagedFile(f'its {compression} data is corrupt ({error})') from error
+            if out:
+                yield out
+    if stream is not None and not stream.eof:
+        raise DamagedFile(f'it is cut off: its {compression} data has no end')
+
+
+class _Gzip:
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj(wbits=31)
+
+    @property
+    def eof(self) -> bool:
+        return self._stream.eof
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes]:
+        out = self._stream.decompress(data, _MAX_BLOCK)
+        # Zeros behind a member are padding, as gzip itself has it.
+        return out, self._stream.unused_data.lstrip(b'\0') if self.eof else self._stream.unconsumed_tail
+
+
+class _Bzip2:
+    def __init__(self) -> None:
+        self._stream = bz2.BZ2Decompressor()
+
+    @property
+    def eof(self) -> bool:
+        return self._stream.eof
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes]:
+        out = self._stream.decompress(data)
+        return out, self._stream.unused_data if self.eof else b''
+
+
+class _Zstd:
+    def __init__(self) -> None:
+        import zstandard
+
+        self._error = zstandard.ZstdError
+        self._stream = zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj()
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._stream.eof)
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes]:
+        try:
+            out = self._stream.decompress(data)
+        except self._error as error:
+            raise ValueError(str(error)) from error
+        return out, self._stream.unused_data if self.eof else b''
+
+
+_STREAMS: dict[str, Callable[[], Any]] = {'gzip': _Gzip, 'bzip2': _Bzip2, 'zstd': _Zstd}

@@ -1,0 +1,194 @@
+"""Writes records as sharded files whose bytes depend on the records alone.
+
+A record's shard and its place in it follow from a hash, so neither the number of workers nor the order in which a
+runner delivers records shows in the files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import operator
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from pipeline.hashing import keyed_hash
+from schemas import outputs
+from schemas.paper import DeadLetter
+
+# Hash that decides the shard, key that decides the order in it, record.
+ShardRecord = tuple[int, bytes, bytes]
+# Folder and file, records, bytes, SHA-256.
+Shard = dict[str, Any]
+
+SHARD_BYTES = 64 << 20
+
+
+def shards_needed(record_bytes: int, compression_ratio: float = 1.0) -> int:
+    """Returns how many shards of about 64 MB that many bytes of records make; at least one."""
+    return max(1, round(record_bytes * compression_ratio / SHARD_BYTES))
+
+
+class WriteShards(beam.PTransform[Any, Any]):
+    """Writes `ShardRecord`s to `folder`/part-SSSSS-of-NNNNN`suffix`, every shard, also an empty one.
+
+    Output: a `Shard` for each file, named relative to `root`.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        folder: str,
+        suffix: str,
+        write: Callable[[str, Iterable[bytes]], None],
+        shards: int | None = None,
+        compression_ratio: float = 1.0,
+    ) -> None:
+        """Configures the sink.
+
+        Args:
+            root: the staging folder.
+            folder: below it; '' for the root itself.
+            suffix: of the file names.
+            write: writes records to a local file; equal records give equal bytes.
+            shards: number of files; None lets the size of the records decide.
+            compression_ratio: what `write` makes of a byte, roughly.
+        """
+        super().__init__()
+        self._root = root
+        self._folder = folder
+        self._suffix = suffix
+        self._write = write
+        self._shards = shards
+        self._ratio = compression_ratio
+
+    def expand(self, records: beam.PCollection[ShardRecord]) -> beam.PCollection[Shard]:
+        """Groups by shard, sorts and writes."""
+        if self._shards is None:
+            shards = (
+                records
+                | 'Sizes' >> beam.Map(_size).with_output_types(int)
+                | 'SumSizes' >> beam.CombineGlobally(sum)
+                | 'ShardsNeeded' >> beam.Map(shards_needed, self._ratio)
+            )
+        else:
+            shards = records.pipeline | 'Shards' >> beam.Create([self._shards])
+        number = beam.pvalue.AsSingleton(shards)
+        every = shards | 'EveryShard' >> beam.FlatMap(_empty_shards)
+        keyed = records | 'KeyByShard' >> beam.Map(_by_shard, number)
+        return (
+            (keyed, every)
+            | 'WithEmptyShards' >> beam.Flatten().with_output_types(tuple[int, ShardRecord | None])
+            | 'GroupByShard' >> beam.GroupByKey()
+            | 'Write' >> beam.ParDo(_WriteShard(self._root, self._folder, self._suffix, self._write), number)
+        )
+
+
+class WriteDeadLetters(beam.PTransform[Any, Any]):
+    """Writes dead letters as JSON Lines, in the order of their sources and positions within a shard."""
+
+    def __init__(self, root: str, folder: str) -> None:
+        super().__init__()
+        self._root = root
+        self._folder = folder
+
+    def expand(self, letters: beam.PCollection[DeadLetter]) -> beam.PCollection[Shard]:
+        """Encodes and writes."""
+        return (
+            letters
+            | 'Encode' >> beam.Map(_dead_letter_record).with_output_types(ShardRecord)
+            | 'WriteShards' >> WriteShards(self._root, self._folder, '.jsonl', write_lines)
+        )
+
+
+class WriteJson(beam.PTransform[Any, Any]):
+    """Writes the only element of a PCollection to `path`."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+
+    def expand(self, value: beam.PCollection[Any]) -> beam.PCollection[None]:
+        """Writes."""
+        path = self._path
+        return value | 'Write' >> beam.Map(lambda element: outputs.write_json(path, element))
+
+
+def write_lines(path: str, records: Iterable[bytes]) -> None:
+    """Writes each record and a line feed."""
+    with open(path, 'wb') as file:
+        file.writelines(record + b'\n' for record in records)
+
+
+def write_tfrecords(path: str, records: Iterable[bytes]) -> None:
+    """Writes a gzipped TFRecord file. The fastest level: weights hardly compress, and reading is as fast."""
+    import tensorflow as tf
+
+    options = tf.io.TFRecordOptions(compression_type='GZIP', compression_level=1)
+    with tf.io.TFRecordWriter(path, options) as writer:
+        for record in records:
+            writer.write(record)
+
+
+def json_line(value: Any) -> bytes:
+    """Encodes a value as one line of JSON, non-ASCII text as it is."""
+    return json.dumps(value, ensure_ascii=False, separators=(', ', ': ')).encode()
+
+
+class _WriteShard(beam.DoFn):
+    def __init__(self, root: str, folder: str, suffix: str, write: Callable[[str, Iterable[bytes]], None]) -> None:
+        self._root = root
+        self._folder = folder
+        self._suffix = suffix
+        self._write = write
+
+    def process(self, group: tuple[int, Iterable[ShardRecord | None]], shards: int) -> Iterator[Shard]:
+        shard, grouped = group
+        records = sorted((record for record in grouped if record is not None), key=operator.itemgetter(1, 2))
+        name = f'part-{shard:05d}-of-{shards:05d}{self._suffix}'
+        if self._folder:
+            name = f'{self._folder}/{name}'
+        with tempfile.TemporaryDirectory() as scratch:
+            local = os.path.join(scratch, 'shard')
+            self._write(local, (record for _, _, record in records))
+            digest, size = _copy(local, outputs.join(self._root, name))
+        yield {'file': name, 'records': len(records), 'bytes': size, 'sha256': digest}
+
+
+def _copy(local: str, target: str) -> tuple[str, int]:
+    """Copies a local file to where the job writes; an attempt that is repeated writes the same bytes again."""
+    outputs.make_folder(target.rpartition('/')[0])
+    digest, size = hashlib.sha256(), 0
+    with (
+        open(local, 'rb') as source,
+        FileSystems.create(target, compression_type=CompressionTypes.UNCOMPRESSED) as sink,
+    ):
+        while block := source.read(1 << 20):
+            digest.update(block)
+            size += len(block)
+            sink.write(block)
+    return digest.hexdigest(), size
+
+
+def _dead_letter_record(letter: DeadLetter) -> ShardRecord:
+    order = f'{letter.source}\0{letter.position:020d}'
+    return keyed_hash(order, 'shard'), order.encode(), json_line(letter.to_json())
+
+
+def _by_shard(record: ShardRecord, shards: int) -> tuple[int, ShardRecord]:
+    return record[0] % shards, record
+
+
+def _empty_shards(shards: int) -> Iterator[tuple[int, None]]:
+    for shard in range(shards):
+        yield shard, None
+
+
+def _size(record: ShardRecord) -> int:
+    return len(record[2])

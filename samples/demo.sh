@@ -1,0 +1,36 @@
+#!/bin/sh
+# Takes the two sample dumps through all of arxiv-tagger: prepare, train, evaluate, score. `make demo` runs it.
+set -eu
+cd -- "$(dirname -- "$0")/.."
+PATH="$PWD/.venv/bin:$PATH"
+out=build/demo
+
+command -v arxiv-tagger >/dev/null || { echo 'demo.sh: arxiv-tagger is not installed; run: make demo' >&2; exit 1; }
+
+run() {
+    printf '\n$ %s\n' "$*"
+    "$@"
+}
+
+run arxiv-tagger prepare --input samples/train.csv.zst --output_dir $out/data --overwrite
+run arxiv-tagger train --data_dir $out/data --model_dir $out/model --overwrite
+run arxiv-tagger evaluate --model_dir $out/model --input samples/new_dump.jsonl.gz --output $out/metrics.json
+run arxiv-tagger score --input samples/new_dump.jsonl.gz --model_dir $out/model --output_dir $out/tagged --overwrite
+
+printf '\nTen of the new papers\n'
+python samples/show_tagged.py $out/tagged --dump samples/new_dump.jsonl.gz
+
+export=$(find $out/model/export -mindepth 1 -maxdepth 1 -name '[0-9]*' | sort -V | tail -n 1)
+cat <<END
+
+What was made
+  $out/data/             examples to train on, the transform graph, statistics.json, dead letters
+  $out/model/            the model: ${export#"$out"/model/} is a SavedModel, strings in, labels out; metrics.json, history.csv, logs
+  $out/metrics.json      how well it does on the new papers
+  $out/tagged/           every new paper with its labels, JSON Lines
+
+What to try next, with .venv/bin on your PATH
+  your own papers        arxiv-tagger prepare --input 'dumps/*.json' --output_dir build/mine   (then train; see arxiv-tagger prepare --help)
+  your own labelled dump arxiv-tagger evaluate --model_dir $out/model --input yours.csv
+  without this project   python -c "import tensorflow as tf; print(tf.saved_model.load('$export').signatures['serving_default'](title=tf.constant(['Galaxies']), abstract=tf.constant(['We map the dust of spiral galaxies.'])))"   (TensorFlow Serving loads the same folder)
+END

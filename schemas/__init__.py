@@ -1,0 +1,1 @@
+"""The contracts between stages. Imports neither Beam nor TensorFlow at module level."""

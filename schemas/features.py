@@ -1,0 +1,61 @@
+"""Names of what crosses from one stage to the next: features, folders, files."""
+
+from __future__ import annotations
+
+import pathlib
+
+# Features of the transform graph's input (schemas/raw_paper.pbtxt).
+TITLE = 'title'
+ABSTRACT = 'abstract'
+LABELS = 'labels'
+PAPER_ID = 'paper_id'
+
+# Features of its output, and so of the TFRecords.
+NGRAM_IDS = 'ngram_ids'
+NGRAM_WEIGHTS = 'ngram_weights'
+LABEL_IDS = 'label_ids'
+
+# Vocabulary assets in the transform graph, as `TFTransformOutput.vocabulary_by_name` finds them.
+NGRAM_VOCABULARY = 'ngrams'
+LABEL_VOCABULARY = 'labels'
+
+SPLITS = ('train', 'validation', 'test')
+
+# Inside prepare's output folder.
+EXAMPLES_DIR = 'examples'
+TRANSFORM_GRAPH_DIR = 'transform_graph'
+VOCABULARY_DIR = 'vocabulary'
+DEAD_LETTERS_DIR = 'dead_letters'
+STATISTICS_FILE = 'statistics.json'
+MANIFEST_FILE = 'manifest.json'
+
+# Inside train's model folder.
+EXPORT_DIR = 'export'
+METRICS_FILE = 'metrics.json'
+HISTORY_FILE = 'history.csv'
+LOGS_DIR = 'logs'
+CHECKPOINTS_DIR = 'checkpoints'
+
+# What each stage publishes, COMPLETED aside, as glob patterns.
+PREPARE_PUBLISHES = (
+    EXAMPLES_DIR,
+    TRANSFORM_GRAPH_DIR,
+    VOCABULARY_DIR,
+    DEAD_LETTERS_DIR,
+    STATISTICS_FILE,
+    MANIFEST_FILE,
+)
+TRAIN_PUBLISHES = (EXPORT_DIR, METRICS_FILE, HISTORY_FILE, LOGS_DIR, CHECKPOINTS_DIR)
+SCORE_PUBLISHES = ('part-*', DEAD_LETTERS_DIR, STATISTICS_FILE)
+
+# Signatures of the exported model, and the names of their outputs.
+SERVING_SIGNATURE = 'serving_default'
+PREDICT_ALL_SIGNATURE = 'predict_all'
+TOP_K_SIGNATURE = 'top_k'
+LABEL_TABLE_SIGNATURE = 'label_table'
+SCORES = 'scores'
+ACCEPTED = 'accepted'
+PROBABILITIES = 'probabilities'
+THRESHOLDS = 'thresholds'
+
+RAW_PAPER_SCHEMA = pathlib.Path(__file__).with_name('raw_paper.pbtxt')

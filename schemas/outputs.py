@@ -1,0 +1,199 @@
+"""Publishing a stage's output: all of it or nothing.
+
+A job writes into a staging folder inside its output folder. Publishing moves what stands there to its final names and
+writes `COMPLETED` last; whoever reads an output asks for that file first. A killed job leaves at most a staging
+folder, which nobody reads and the next run removes.
+
+Paths may be anything that Beam's FileSystems knows (local, `gs://`, `s3://`); local ones are handled without
+importing Beam.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import json
+import os
+import pathlib
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from schemas.errors import JobError
+
+COMPLETED = 'COMPLETED'
+_STAGING_PREFIX = '.staging-'
+
+
+def require_completed(folder: str, made_by: str) -> None:
+    """Checks that `folder` is a finished output of the command `made_by`.
+
+    Raises:
+        JobError: if it is missing, or has no `COMPLETED` file.
+    """
+    if exists(join(folder, COMPLETED)):
+        return
+    found = 'has no file COMPLETED' if exists(folder) else 'does not exist'
+    raise JobError(
+        f'{folder} {found}, so it is no finished output of "arxiv-tagger {made_by}". Run that command to its end first.'
+    )
+
+
+@contextlib.contextmanager
+def publish(
+    folder: str, names: Sequence[str], *, made_by: str, overwrite: bool, keep: Sequence[str] = ()
+) -> Iterator[str]:
+    """Gives a staging folder to write into, and publishes it when the block ends without an exception.
+
+    Args:
+        folder: the output folder; made if it is missing.
+        names: files and folders that the job publishes in it, as glob patterns; `COMPLETED` aside.
+        made_by: the command, for messages.
+        overwrite: whether a finished output may be replaced. It stays in place until the new one is ready.
+        keep: those of `names` whose published contents stay beside the new ones (a folder that gains a version).
+
+    Yields:
+        The staging folder's path. What an exception leaves there is removed.
+
+    Raises:
+        JobError: if the folder holds a finished output and `overwrite` is not set, holds anything else that the
+            command did not make, or cannot be written.
+    """
+    _check_may_write(folder, names, made_by, overwrite)
+    existed = exists(folder)
+    staging = join(folder, _STAGING_PREFIX + uuid.uuid4().hex[:12])
+    try:
+        try:
+            for leftover in _children(folder):
+                if leftover.startswith(_STAGING_PREFIX):
+                    remove(join(folder, leftover))
+            make_folder(staging)
+            # Whether the folder can be written is found out before the hours of work, not after.
+            write_text(join(staging, '.writable'), '')
+            remove(join(staging, '.writable'))
+        except OSError as error:
+            raise JobError(f'Cannot write to {folder}: {error.strerror or error}. Choose another folder.') from error
+        yield staging
+        remove(join(folder, COMPLETED))
+        for name in _children(folder):
+            if _is_one_of(name, names) and name not in keep:
+                remove(join(folder, name))
+        for name in _children(staging):
+            if name in keep and exists(join(folder, name)):
+                for child in _children(join(staging, name)):
+                    _move(join(staging, name, child), join(folder, name, child))
+            else:
+                _move(join(staging, name), join(folder, name))
+        write_text(join(folder, COMPLETED), '')
+    finally:
+        with contextlib.suppress(OSError):
+            remove(staging)
+            if not existed and not _children(folder):
+                remove(folder)
+
+
+def _check_may_write(folder: str, names: Sequence[str], made_by: str, overwrite: bool) -> None:
+    if not exists(folder):
+        return
+    if '://' not in folder and not os.path.isdir(folder):
+        raise JobError(f'{folder} is a file, not a folder. Choose another output folder.')
+    children = [name for name in _children(folder) if not name.startswith(_STAGING_PREFIX)]
+    if COMPLETED in children and not overwrite:
+        raise JobError(
+            f'{folder} already holds a finished output of "arxiv-tagger {made_by}". '
+            'Choose another folder, or say --overwrite to replace it.'
+        )
+    foreign = [name for name in children if not _is_one_of(name, [*names, COMPLETED])]
+    if foreign:
+        raise JobError(
+            f'{folder} holds files that "arxiv-tagger {made_by}" did not make ({", ".join(foreign[:3])}'
+            f'{", ..." if len(foreign) > 3 else ""}). Choose an empty or a new folder.'
+        )
+
+
+def _is_one_of(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+# The file operations that publishing needs, for local paths and for Beam's file systems alike.
+
+
+def join(folder: str, *names: str) -> str:
+    """Joins path components with a slash; a scheme such as `gs://` survives."""
+    return '/'.join([folder.rstrip('/') or folder, *names])
+
+
+def exists(path: str) -> bool:
+    """Whether a file or folder of that path exists."""
+    if '://' not in path:
+        return os.path.lexists(path)
+    return _file_systems().exists(path) or bool(_children(path))
+
+
+def make_folder(path: str) -> None:
+    """Makes a folder and its parents; one that exists is fine. Object stores need none."""
+    if '://' not in path:
+        os.makedirs(path, exist_ok=True)
+
+
+def write_text(path: str, text: str) -> None:
+    """Writes a small UTF-8 text file."""
+    if '://' not in path:
+        pathlib.Path(path).write_text(text, 'utf-8', newline='\n')
+        return
+    with _file_systems().create(path, 'text/plain') as file:
+        file.write(text.encode())
+
+
+def write_json(path: str, value: Any) -> None:
+    """Writes a value as indented JSON, non-ASCII text as it is."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + '\n')
+
+
+def read_bytes(path: str) -> bytes:
+    """Reads a whole file."""
+    if '://' not in path:
+        return pathlib.Path(path).read_bytes()
+    with _file_systems().open(path) as file:
+        return bytes(file.read())
+
+
+def read_json(path: str) -> Any:
+    """Reads a JSON file."""
+    return json.loads(read_bytes(path))
+
+
+def remove(path: str) -> None:
+    """Removes a file, or a folder with all that is in it; a missing one is fine."""
+    if '://' in path:
+        if exists(path):
+            _file_systems().delete([path])
+    elif os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        os.remove(path)
+
+
+def _move(source: str, target: str) -> None:
+    if '://' not in source:
+        os.rename(source, target)
+        return
+    # Object stores have no folders to rename: each file below is moved.
+    [match] = _file_systems().match([join(source, '**')])
+    files = [metadata.path for metadata in match.metadata_list] or [source]
+    _file_systems().rename(files, [target + file[len(source) :] for file in files])
+
+
+def _children(folder: str) -> list[str]:
+    if '://' not in folder:
+        return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    [match] = _file_systems().match([join(folder, '**')])
+    paths = (metadata.path[len(folder.rstrip('/')) + 1 :] for metadata in match.metadata_list)
+    return sorted({path.split('/')[0] for path in paths})
+
+
+def _file_systems():  # type: ignore[no-untyped-def]
+    from apache_beam.io.filesystems import FileSystems
+
+    return FileSystems

@@ -1,0 +1,87 @@
+"""Canonical names of arXiv's categories.
+
+`taxonomy.jsonl` lists every category that arXiv has or had. An alias (math.MP) and an archive that was subsumed
+(cmp-lg) become the category that stands for them today; codes of the Mathematics Subject Classification and of the
+ACM Computing Classification System, which feeds carry beside the categories, are told apart from unknown names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import pathlib
+import re
+from collections.abc import Iterable
+
+# MSC 2020: 68, 68Txx, 68T05, 68-02. ACM 1998: I.2, I.2.6, F.m, H.1.m.
+_MSC = re.compile(r'\d{2}(-\d{2}|-XX|[A-Z](\d{2}|xx|XX))?')
+_ACM = re.compile(r'[A-K](\.(\d{1,2}|m)){1,3}')
+_CODE_SEPARATORS = re.compile(r'[\s,;:()\[\]]+')
+
+
+@dataclasses.dataclass(frozen=True)
+class CanonicalCategories:
+    """What a paper's category strings mean.
+
+    Attributes:
+        labels: canonical category names, sorted, without repetition.
+        renamed: (name as found, canonical name) for each alias or subsumed archive that was mapped.
+        msc: strings that are codes of the Mathematics Subject Classification.
+        acm: strings that are codes of the ACM Computing Classification System.
+        unknown: everything else.
+    """
+
+    labels: tuple[str, ...] = ()
+    renamed: tuple[tuple[str, str], ...] = ()
+    msc: tuple[str, ...] = ()
+    acm: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+@functools.cache
+def canonical_names() -> dict[str, str]:
+    """Maps each category that arXiv has or had to the one that stands for it today.
+
+    >>> canonical_names()['cmp-lg'], canonical_names()['math.MP'], canonical_names()['cs.CL']
+    ('cs.CL', 'math-ph', 'cs.CL')
+    """
+    lines = pathlib.Path(__file__).with_name('taxonomy.jsonl').read_text('utf-8').splitlines()
+    entries = {entry['id']: entry for entry in map(json.loads, lines)}
+
+    def canonical(name: str) -> str:
+        successor = entries[name]['alias_of'] or entries[name]['subsumed_by']
+        return canonical(successor) if successor else name
+
+    # The group 'bad' holds arXiv's own placeholder for an invalid category; to us it is an unknown name.
+    return {name: canonical(name) for name, entry in entries.items() if entry['group'] != 'bad'}
+
+
+def canonical_categories(names: Iterable[str]) -> CanonicalCategories:
+    """Sorts a paper's category strings into canonical labels, foreign codes and unknown names.
+
+    A string may hold several categories separated by blanks, as some dumps write them.
+
+    >>> canonical_categories(['cs.CV', 'cmp-lg', '68T07, 68T50 (Primary)', 'I.2.7; I.5.4', 'cs.XX'])
+    ... # doctest: +NORMALIZE_WHITESPACE
+    CanonicalCategories(labels=('cs.CL', 'cs.CV'), renamed=(('cmp-lg', 'cs.CL'),), msc=('68T07, 68T50 (Primary)',),
+                        acm=('I.2.7; I.5.4',), unknown=('cs.XX',))
+    """
+    known = canonical_names()
+    labels: set[str] = set()
+    renamed, msc, acm, unknown = [], [], [], []
+    for text in names:
+        name = text.strip()
+        words = name.split()
+        if words and all(word in known for word in words):
+            labels.update(known[word] for word in words)
+            renamed.extend((word, known[word]) for word in words if known[word] != word)
+            continue
+        codes = [code for code in _CODE_SEPARATORS.split(name) if code]
+        if any(_MSC.fullmatch(code) for code in codes):
+            msc.append(name)
+        elif any(_ACM.fullmatch(code) for code in codes):
+            acm.append(name)
+        elif name:
+            unknown.append(name)
+    return CanonicalCategories(tuple(sorted(labels)), tuple(renamed), tuple(msc), tuple(acm), tuple(unknown))
