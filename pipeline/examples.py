@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
@@ -71,28 +71,40 @@ class EncodeExamples(beam.PTransform[Any, Any]):
         return batches | 'Encode' >> beam.FlatMap(_shard_records).with_output_types(ShardRecord)
 
 
-class SumDocumentFrequencies(beam.CombineFn):
-    """Counts in how many papers each n-gram id occurs. Output: int64 [vocabulary]."""
+class NgramStatistics(NamedTuple):
+    """Of each n-gram id, how often it occurs and in how many papers: int64 [vocabulary] each."""
+
+    occurrences: np.ndarray
+    papers: np.ndarray
+
+
+class CountNgrams(beam.CombineFn):
+    """Counts n-grams over transformed papers. Output: `NgramStatistics`."""
 
     def __init__(self, vocabulary_size: int) -> None:
         self._size = vocabulary_size
 
-    def create_accumulator(self, *args: Any, **kwargs: Any) -> np.ndarray:
-        """Returns zeros."""
-        return np.zeros(self._size, np.int64)
+    def create_accumulator(self, *args: Any, **kwargs: Any) -> NgramStatistics:
+        return NgramStatistics(np.zeros(self._size, np.int64), np.zeros(self._size, np.int64))
 
-    def add_input(self, accumulator: np.ndarray, batch: Any, *args: Any, **kwargs: Any) -> np.ndarray:
-        """Adds a transformed batch, in which each id stands once a paper."""
-        ids = batch[0].column(batch[0].schema.get_field_index(features.NGRAM_IDS)).flatten()
-        return accumulator + np.bincount(ids.to_numpy(zero_copy_only=False), minlength=self._size)
+    def add_input(self, mutable_accumulator: Any, element: Any, *args: Any, **kwargs: Any) -> NgramStatistics:
+        ids, counts = (
+            element[0].column(element[0].schema.get_field_index(name)).flatten().to_numpy(zero_copy_only=False)
+            for name in (features.NGRAM_IDS, features.NGRAM_COUNTS)
+        )
+        # An id stands once a paper. Sums of integers below 2**53 are exact in the doubles that bincount adds up.
+        occurrences = np.bincount(ids, counts, self._size).astype(np.int64)
+        return self._sum([mutable_accumulator, NgramStatistics(occurrences, np.bincount(ids, minlength=self._size))])
 
-    def merge_accumulators(self, accumulators: Any, *args: Any, **kwargs: Any) -> np.ndarray:
-        """Adds accumulators."""
-        return np.sum(list(accumulators), axis=0)
+    def merge_accumulators(self, accumulators: Any, *args: Any, **kwargs: Any) -> NgramStatistics:
+        return self._sum(list(accumulators))
 
-    def extract_output(self, accumulator: np.ndarray, *args: Any, **kwargs: Any) -> np.ndarray:
-        """Returns the counts."""
+    def extract_output(self, accumulator: NgramStatistics, *args: Any, **kwargs: Any) -> NgramStatistics:
         return accumulator
+
+    @staticmethod
+    def _sum(parts: list[NgramStatistics]) -> NgramStatistics:
+        return NgramStatistics(*(np.sum(arrays, axis=0) for arrays in zip(*parts, strict=True)))
 
 
 def _shard_records(batch: tuple[pa.RecordBatch, Any]) -> Iterator[ShardRecord]:

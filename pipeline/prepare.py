@@ -13,7 +13,7 @@ import tensorflow_transform.beam as tft_beam
 
 from pipeline.config import PrepareConfig
 from pipeline.deduplicate import DropDuplicatePapers
-from pipeline.examples import BatchPapers, EncodeExamples, SumDocumentFrequencies
+from pipeline.examples import BatchPapers, EncodeExamples, CountNgrams
 from pipeline.inputs import HashDumps
 from pipeline.label_sets import DropRareLabelSets
 from pipeline.preprocessing import preprocessing_fn
@@ -53,17 +53,17 @@ def build(root: beam.Pipeline, config: PrepareConfig, dumps: Sequence[Dump], sta
         )
         for split, examples in transformed.items()
     ]
-    document_frequencies = transformed['train'] | 'DocumentFrequencies' >> beam.CombineGlobally(
-        SumDocumentFrequencies(config.ngrams.vocabulary_size)
+    statistics = transformed['train'] | 'CountNgrams' >> beam.CombineGlobally(
+        CountNgrams(config.ngrams.vocabulary_size)
     )
     ngrams = graph | 'WriteVocabulary' >> beam.ParDo(
-        WriteVocabulary(staging), beam.pvalue.AsSingleton(document_frequencies)
+        WriteVocabulary(staging), beam.pvalue.AsSingleton(statistics)
     )
     letters = read.dead_letters | 'WriteDeadLetters' >> WriteDeadLetters(staging, features.DEAD_LETTERS_DIR)
 
     tallies = (read.tallies, distinct.tallies, kept.tallies, papers.tallies, ngrams)
-    statistics = tallies | 'Statistics' >> SumTallies() | 'ToStatistics' >> beam.Map(prepare_statistics)
-    _ = statistics | 'WriteStatistics' >> WriteJson(outputs.join(staging, features.STATISTICS_FILE))
+    accounts = tallies | 'Statistics' >> SumTallies() | 'ToStatistics' >> beam.Map(prepare_statistics)
+    _ = accounts | 'WriteStatistics' >> WriteJson(outputs.join(staging, features.STATISTICS_FILE))
     inputs = root | 'Dumps' >> beam.Create(dumps) | 'HashDumps' >> HashDumps()
     files = [*shards, letters] | 'Shards' >> beam.Flatten()
     _ = (

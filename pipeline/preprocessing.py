@@ -29,17 +29,18 @@ def preprocessing_fn(config: NgramConfig) -> Callable[[Tensors], Tensors]:
     Returns:
         A function of `title`, `abstract`, `paper_id` (string, [batch]) and `labels` (string SparseTensor,
         [batch, n]), that gives SparseTensors [batch, n] of `ngram_ids` (int64, ascending within a paper, each once),
-        `ngram_weights` (float32, in the same order) and `label_ids` (int64, ascending), and `paper_id` unchanged.
+        `ngram_counts` (int64) and `ngram_weights` (float32, both in the same order) and `label_ids` (int64, ascending), and `paper_id` unchanged.
         What is in no vocabulary is left out: a row can be empty.
     """
 
     def preprocess(inputs: Tensors) -> Tensors:
         ngrams = split_ngrams(_text(inputs, config.text), config.ngram_max)
-        ids, weights = weigh_ngrams(ngrams, config)
+        ids, counts, weights = weigh_ngrams(ngrams, config)
         labels = inputs[features.LABELS]
         label_ids = tft.compute_and_apply_vocabulary(labels, vocab_filename=features.LABEL_VOCABULARY)
         return {
             features.NGRAM_IDS: ids,
+            features.NGRAM_COUNTS: counts,
             features.NGRAM_WEIGHTS: weights,
             features.LABEL_IDS: _known_ascending(label_ids),
             features.PAPER_ID: inputs[features.PAPER_ID],
@@ -67,7 +68,7 @@ def split_ngrams(text: tf.Tensor, ngram_max: int) -> tf.RaggedTensor:
     return tf.strings.ngrams(words, ngram_width=tuple(range(1, ngram_max + 1)), separator=' ')
 
 
-def weigh_ngrams(ngrams: tf.RaggedTensor, config: NgramConfig) -> tuple[tf.SparseTensor, tf.SparseTensor]:
+def weigh_ngrams(ngrams: tf.RaggedTensor, config: NgramConfig) -> tuple[tf.SparseTensor, tf.SparseTensor, tf.SparseTensor]:
     """Looks n-grams up in the vocabulary of the training papers and weighs them.
 
     The stock analyzers of tf.Transform: a vocabulary of the most frequent n-grams by occurrences (of equally frequent
@@ -78,13 +79,12 @@ def weigh_ngrams(ngrams: tf.RaggedTensor, config: NgramConfig) -> tuple[tf.Spars
         config: the vocabulary's size and the weighting.
 
     Returns:
-        SparseTensors [batch, n]: ids (int64, ascending, each once) and weights (float32).
+        SparseTensors [batch, n]: ids (int64, ascending, each once), counts (int64) and weights (float32).
     """
     ids = tft.compute_and_apply_vocabulary(
         ngrams.to_sparse(),
         top_k=config.vocabulary_size,
         vocab_filename=features.NGRAM_VOCABULARY,
-        store_frequency=True,
     )
     rows, ids, counts = count_ids(ids, config.vocabulary_size)
     weights = tf.cast(counts, tf.float32)
@@ -105,7 +105,7 @@ def weigh_ngrams(ngrams: tf.RaggedTensor, config: NgramConfig) -> tuple[tf.Spars
         norms = tf.math.sqrt(tf.math.segment_sum(tf.square(weights), rows))
         weights = tf.math.divide_no_nan(weights, tf.gather(norms, rows))
     batch = ngrams.nrows()
-    return _sparse_rows(rows, ids, batch), _sparse_rows(rows, weights, batch)
+    return _sparse_rows(rows, ids, batch), _sparse_rows(rows, counts, batch), _sparse_rows(rows, weights, batch)
 
 
 def tf_idf(counts: tf.Tensor, document_frequencies: tf.Tensor, documents: tf.Tensor) -> tf.Tensor:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator, Sequence
 
 import apache_beam as beam
-import numpy as np
 from apache_beam.io.filesystems import FileSystems
 
+from pipeline.examples import NgramStatistics
+from pipeline.tally import Tally
 from schemas import features, outputs
 
 _TRANSFORM_FN = 'transform_fn'
 _TABLE_NAME = re.compile(rb"hash_table_tf\.Tensor\(b'[^']*?(?P<asset>[^/']+)', shape=\(\), dtype=string\)\S*")
-_FUNCTION_NAME = re.compile(r'__(?:inference|forward|backward)_\w+?_\d+(?!\w)')
+_WORD = re.compile(r'\w+')
 
 
 def canonical_saved_model(serialized: bytes, assets: dict[str, bytes]) -> bytes:
@@ -46,15 +48,22 @@ def canonical_saved_model(serialized: bytes, assets: dict[str, bytes]) -> bytes:
                 asset = match['asset'].decode()
                 digest = hashlib.sha256(assets[asset]).hexdigest()[:16]
                 node.attr['shared_name'].s = f'{asset}-{digest}'.encode()
-        by_number = sorted(library.function, key=lambda function: _trailing_number(function.signature.name))
+        arguments = [attrs.attr for function in library.function for attrs in function.arg_attr.values()]
+        for attributes in [*arguments, *(node.attr for node in nodes)]:
+            # Where nobody specified a name, TensorFlow writes a number that it has counted up to.
+            if '_user_specified_name' in attributes and attributes['_user_specified_name'].s.isdigit():
+                del attributes['_user_specified_name']
+        by_number = sorted(library.function, key=lambda function: _number(function.signature.name))
         del library.function[:]
         library.function.extend(by_number)
-    text = text_format.MessageToString(model)
-    names = {name: index for index, name in enumerate(dict.fromkeys(_FUNCTION_NAME.findall(text)))}
-    text = _FUNCTION_NAME.sub(lambda match: f'{match.group().rpartition("_")[0]}_{names[match.group()]}', text)
+    names = {
+        name: f'{name.rpartition("_")[0]}_{index}'
+        for meta_graph in model.meta_graphs
+        for index, name in enumerate(function.signature.name for function in meta_graph.graph_def.library.function)
+        if _number(name)
+    }
+    text = _WORD.sub(lambda word: names.get(word.group(), word.group()), text_format.MessageToString(model))
     renamed = text_format.Parse(text, saved_model_pb2.SavedModel())
-    for meta_graph in renamed.meta_graphs:
-        meta_graph.graph_def.library.gradient.sort(key=lambda gradient: gradient.function_name)
     return bytes(renamed.SerializeToString(deterministic=True))
 
 
@@ -67,23 +76,36 @@ def canonicalize(folder: str) -> str:
     FileSystems.delete([saved_model])
     with FileSystems.create(saved_model) as file:
         file.write(content)
+    schema_path = outputs.join(folder, 'transformed_metadata', 'schema.pbtxt')
+    outputs.write_text(schema_path, without_counts(outputs.read_bytes(schema_path).decode()))
     # It holds a random identifier of the run and hashes of what was just rewritten; TensorFlow does without it.
     outputs.remove(outputs.join(folder, _TRANSFORM_FN, 'fingerprint.pb'))
     return folder
 
 
-def read_vocabulary(folder: str) -> list[tuple[bytes, int]]:
-    """Returns (n-gram, occurrences in the training papers) in the order of the ids."""
+def without_counts(schema_text: str) -> str:
+    """Strikes from the schema of the examples the n-gram counts, which the graph gives but no example holds."""
+    from google.protobuf import text_format
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    schema = text_format.Parse(schema_text, schema_pb2.Schema())
+    kept = [feature for feature in schema.feature if feature.name != features.NGRAM_COUNTS]
+    del schema.feature[:]
+    schema.feature.extend(kept)
+    return str(text_format.MessageToString(schema))
+
+
+def read_vocabulary(folder: str) -> list[bytes]:
+    """Returns the n-grams in the order of their ids."""
     content = outputs.read_bytes(outputs.join(folder, _TRANSFORM_FN, 'assets', features.NGRAM_VOCABULARY))
-    lines = (line.partition(b' ') for line in content.split(b'\n') if line)
-    return [(ngram, int(occurrences)) for occurrences, _, ngram in lines]
+    return content.removesuffix(b'\n').split(b'\n') if content else []
 
 
-def ngram_table(vocabulary: list[tuple[bytes, int]], document_frequencies: np.ndarray) -> bytes:
+def ngram_table(vocabulary: Sequence[bytes], statistics: NgramStatistics) -> bytes:
     """Returns ngrams.tsv: n-gram, id, occurrences and papers, tab-separated, with a header."""
     rows = (
-        b'%b\t%d\t%d\t%d' % (ngram, id_, occurrences, document_frequencies[id_])
-        for id_, (ngram, occurrences) in enumerate(vocabulary)
+        b'%b\t%d\t%d\t%d' % (ngram, id_, statistics.occurrences[id_], statistics.papers[id_])
+        for id_, ngram in enumerate(vocabulary)
     )
     return b'\n'.join([b'ngram\tid\toccurrences\tpapers', *rows, b''])
 
@@ -94,17 +116,18 @@ class WriteVocabulary(beam.DoFn):
     def __init__(self, root: str) -> None:
         self._root = root
 
-    def process(self, folder: str, document_frequencies: np.ndarray):  # type: ignore[no-untyped-def]
+    def process(self, folder: str, statistics: NgramStatistics) -> Iterator[Tally]:
         """Writes the file; yields tallies."""
         vocabulary = read_vocabulary(folder)
         target = outputs.join(self._root, features.VOCABULARY_DIR, 'ngrams.tsv')
         outputs.make_folder(target.rpartition('/')[0])
         with FileSystems.create(target) as file:
-            file.write(ngram_table(vocabulary, document_frequencies))
+            file.write(ngram_table(vocabulary, statistics))
         yield ('ngrams', 'vocabulary'), len(vocabulary)
-        yield ('ngrams', 'occurrences'), sum(occurrences for _, occurrences in vocabulary)
+        yield ('ngrams', 'occurrences'), int(statistics.occurrences.sum())
 
 
-def _trailing_number(name: str) -> tuple[int, str]:
-    number = name.rpartition('_')[2]
-    return (int(number) if number.isdecimal() else -1, name)
+def _number(function_name: str) -> int:
+    """Returns the number at the end of a traced function's name, which grows with each function traced; else 0."""
+    number = function_name.rpartition('_')[2]
+    return int(number) if number.isdecimal() else 0

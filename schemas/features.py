@@ -10,8 +10,9 @@ ABSTRACT = 'abstract'
 LABELS = 'labels'
 PAPER_ID = 'paper_id'
 
-# Features of its output, and so of the TFRecords.
+# Features of its output, and, counts aside, of the TFRecords.
 NGRAM_IDS = 'ngram_ids'
+NGRAM_COUNTS = 'ngram_counts'
 NGRAM_WEIGHTS = 'ngram_weights'
 LABEL_IDS = 'label_ids'
 

@@ -70,7 +70,8 @@ class Tagger(tf.Module):
         """Tags papers with their best labels.
 
         Args:
-            title, abstract: string [papers]; any bytes.
+            title: string [papers]; any bytes.
+            abstract: the same.
             k: int32 scalar, how many labels; cut to the number that there are.
 
         Returns:
@@ -121,6 +122,8 @@ def _probabilities(model: keras.Model, transform: tf.keras.layers.Layer) -> Call
     return probabilities
 
 
-def _signature(function: Callable[..., dict[str, tf.Tensor]], **specs: tf.TensorSpec) -> Callable[..., dict[str, tf.Tensor]]:
+def _signature(
+    function: Callable[..., dict[str, tf.Tensor]], **specs: tf.TensorSpec
+) -> Callable[..., dict[str, tf.Tensor]]:
     named = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in specs.items()}
     return tf.function(function).get_concrete_function(**named)

@@ -119,8 +119,8 @@ class StreamingMetrics:
             raise ValueError(f'truth of shape {applies.shape}, scores of shape {scores.shape}, {self.labels} labels')
         if not np.all((scores >= 0) & (scores <= 1)):
             raise ValueError('a score is not between 0 and 1')
-        labelled = applies.any(axis=1)
-        self.papers_without_labels += int(len(labelled) - labelled.sum())
+        labelled = np.any(applies, axis=1)
+        self.papers_without_labels += int(np.sum(~labelled))
         applies, scores = applies[labelled], scores[labelled]
 
         given = scores >= self.thresholds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -94,6 +95,17 @@ class SparseDense(keras.layers.Layer):
         }
 
 
+def prior_log_odds(labels: int) -> float:
+    """Where the bias of each label starts: the log odds of 1 / `labels`, as if a paper had one label, at random.
+
+    From a bias of 0 the first epoch goes into learning that most labels do not apply (Lin et al., 2017, section 3.3).
+
+    >>> prior_log_odds(11)  # log(0.1 / 1)
+    -2.302585092994046
+    """
+    return -math.log(max(labels - 1, 1))
+
+
 def build_tagger(
     *, ngrams: int, labels: int, hidden_units: tuple[int, ...], dropout: float = 0.0, ngram_dropout: float = 0.0
 ) -> keras.Model:
@@ -108,14 +120,20 @@ def build_tagger(
 
     Returns:
         A model that is not compiled: float32 SparseTensor [papers, ngrams] to float32 [papers, labels], between 0
-        and 1. Its random initial values follow `keras.utils.set_random_seed`.
+        and 1. Its random initial values follow `keras.utils.set_random_seed`; the last bias is `prior_log_odds`.
     """
     inputs = keras.Input((ngrams,), sparse=True, name='ngrams')
     hidden = SparseDense(hidden_units[0], 'relu', dropout=ngram_dropout, name='embedding')(inputs)
-    hidden = keras.layers.Dropout(dropout)(hidden)
+    hidden = keras.layers.Dropout(dropout, name='embedding_dropout')(hidden)
     for layer, units in enumerate(hidden_units[1:], start=1):
         hidden = keras.layers.Dense(units, 'relu', name=f'hidden_{layer}')(hidden)
-        hidden = keras.layers.Dropout(dropout)(hidden)
-    # float32 whatever the precision of the rest: probabilities near 0 and 1 decide the ranking.
-    outputs = keras.layers.Dense(labels, 'sigmoid', dtype='float32', name='probabilities')(hidden)
+        hidden = keras.layers.Dropout(dropout, name=f'hidden_{layer}_dropout')(hidden)
+    outputs = keras.layers.Dense(
+        labels,
+        'sigmoid',
+        bias_initializer=keras.initializers.Constant(prior_log_odds(labels)),
+        # Whatever the precision of the rest: probabilities near 0 and 1 decide the ranking.
+        dtype='float32',
+        name='probabilities',
+    )(hidden)
     return keras.Model(inputs, outputs, name='tagger')

@@ -68,7 +68,8 @@ def global_thresholds(positives: Counts, scored: Counts, labels: int) -> npt.NDA
     """Gives every label the single threshold that is best for micro-F1 on the papers that were counted.
 
     Args:
-        positives, scored: as in `best_micro_f1`.
+        positives: as in `best_micro_f1`.
+        scored: as in `best_micro_f1`.
         labels: number of labels.
 
     Returns:

@@ -78,9 +78,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
 def _splits(config: TrainConfig, *, ngrams: int, labels: int) -> dict[str, tf.data.Dataset]:
     def read(split: str, batch_size: int, shuffle_seed: int | None = None) -> tf.data.Dataset:
         files = dataset.shards(config.data_dir, split)
-        return dataset.batches(
-            files, ngrams=ngrams, labels=labels, batch_size=batch_size, shuffle_seed=shuffle_seed
-        )
+        return dataset.batches(files, ngrams=ngrams, labels=labels, batch_size=batch_size, shuffle_seed=shuffle_seed)
 
     splits = {
         'train': read('train', config.batch_size, config.seed),
@@ -109,9 +107,7 @@ def _compiled(config: TrainConfig, *, ngrams: int, labels: int) -> keras.Model:
     return model
 
 
-def _fit(
-    model: keras.Model, splits: dict[str, tf.data.Dataset], config: TrainConfig, staging: str
-) -> dict[str, Any]:
+def _fit(model: keras.Model, splits: dict[str, tf.data.Dataset], config: TrainConfig, staging: str) -> dict[str, Any]:
     """Trains to the best weights, and says how long it took."""
     outputs.make_folder(outputs.join(staging, features.CHECKPOINTS_DIR))
     best = callbacks.KeepBest(outputs.join(staging, features.CHECKPOINTS_DIR, _BEST_WEIGHTS))

@@ -1,0 +1,137 @@
+"""The exported model stands alone: a fresh interpreter, TensorFlow and nothing else, from a moved folder."""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from schemas import features
+from trainer import dataset
+from trainer.model import build_tagger
+
+# What the exporting process used, and the serving one must not need. Keras itself comes with TensorFlow.
+_BLOCKED = ('tensorflow_transform', 'tfx_bsl', 'tf_keras', 'apache_beam', 'pipeline', 'trainer', 'schemas', 'pyarrow')
+
+_PREAMBLE = f"""
+import sys
+
+class AllButBlocked:
+    def find_spec(self, name, path=None, target=None, finders=tuple(sys.meta_path)):
+        if name.split('.')[0] not in {_BLOCKED!r}:
+            return next((spec for spec in (f.find_spec(name, path, target) for f in finders) if spec), None)
+
+sys.meta_path = [AllButBlocked()]
+import json
+import numpy as np
+import tensorflow as tf
+
+model = tf.saved_model.load(sys.argv[1])
+call = lambda name, **inputs: {{
+    key: value.numpy() for key, value in
+    model.signatures[name](**{{key: tf.constant(value) for key, value in inputs.items()}}).items()
+}}
+"""
+
+
+def serve(export, code, tmp_path, papers=()):
+    """Runs code over an export in a process that can import TensorFlow only; gives what it saved as `answer`."""
+    moved = tmp_path / 'moved' / 'somewhere else'
+    shutil.copytree(export, moved, dirs_exist_ok=True)
+    (tmp_path / 'papers.json').write_text(json.dumps(list(papers)))
+    script = _PREAMBLE + 'papers = json.load(open("papers.json"))\n' + code + '\nnp.savez("answer.npz", **answer)\n'
+    done = subprocess.run(
+        [sys.executable, '-I', '-c', script, str(moved)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(np.load(tmp_path / 'answer.npz', allow_pickle=True))
+
+
+@pytest.fixture(scope='module')
+def export(model_dir):
+    [newest] = sorted((pathlib.Path(model_dir) / features.EXPORT_DIR).iterdir())[-1:]
+    return newest
+
+
+@pytest.fixture(scope='module')
+def trained(prepared_dir, model_dir):
+    """Paper id -> probabilities of the trainer's own model, read from the TFRecords."""
+    metrics = json.loads((pathlib.Path(model_dir) / features.METRICS_FILE).read_text())
+    sizes = {'ngrams': metrics['ngrams'], 'labels': metrics['labels']}
+    model = build_tagger(**sizes, hidden_units=tuple(metrics['config']['hidden_units']))
+    model.load_weights(pathlib.Path(model_dir) / features.CHECKPOINTS_DIR / 'best.weights.h5')
+    probabilities = {}
+    for split in features.SPLITS:
+        for record in tf.data.TFRecordDataset(dataset.shards(str(prepared_dir), split), 'GZIP').batch(256):
+            ids, weights, _ = dataset.parse(record, **sizes)
+            probabilities |= dict(zip(ids.numpy(), model.predict_on_batch(weights), strict=True))
+    keras.backend.clear_session()
+    return probabilities
+
+
+def test_a_hundred_papers_get_the_probabilities_that_the_trainers_model_gives(export, trained, sample_papers, tmp_path):
+    papers = [paper for paper in sample_papers if paper['id'].encode() in trained][:100]
+    assert len(papers) == 100
+    answer = serve(
+        export,
+        'answer = call("predict_all", title=[p["title"] for p in papers], abstract=[p["abstract"] for p in papers])',
+        tmp_path,
+        papers,
+    )
+    expected = np.stack([trained[paper['id'].encode()] for paper in papers])
+    np.testing.assert_allclose(answer['probabilities'], expected, atol=1e-5)
+
+
+def test_the_best_labels_come_first_with_what_the_label_table_says_of_them(export, sample_papers, model_dir, tmp_path):
+    code = """
+texts = {key: [p[key] for p in papers] for key in ('title', 'abstract')}
+answer = {'all': call('predict_all', **texts)['probabilities'], **call('serving_default', **texts)}
+answer |= {f'table_{key}': value for key, value in call('label_table').items()}
+for k in (1, 3, 10**6):
+    answer |= {f'{k}_{key}': value for key, value in call('top_k', **texts, k=k).items()}
+"""
+    answer = serve(export, code, tmp_path, sample_papers[:20])
+    metrics = json.loads((pathlib.Path(model_dir) / features.METRICS_FILE).read_text())
+    labels, thresholds = answer['table_labels'], answer['table_thresholds']
+    assert len(set(labels)) == metrics['labels']
+    assert np.unique(thresholds).tolist() == [np.float32(metrics['thresholds']['value'])]
+
+    best = np.argsort(-answer['all'], axis=1, kind='stable')
+    scores = np.take_along_axis(answer['all'], best, axis=1)
+    for prefix, k in (('', metrics['config']['top_k']), ('1_', 1), ('3_', 3), ('1000000_', len(labels))):
+        k = min(k, len(labels))
+        np.testing.assert_array_equal(answer[f'{prefix}labels'], labels[best[:, :k]])
+        np.testing.assert_array_equal(answer[f'{prefix}scores'], scores[:, :k])
+        np.testing.assert_array_equal(answer[f'{prefix}accepted'], scores[:, :k] >= thresholds[best[:, :k]])
+
+
+def test_odd_texts_get_a_valid_answer(export, tmp_path):
+    code = r"""
+odd = [b'', b'   ', b'\xff\xfe\x00', 'naïve Ünïcode \U0001f600'.encode(), b'neural network ' * 70_000]
+answer = {'odd': call('predict_all', title=odd, abstract=odd)['probabilities']}
+answer |= {f'alone_{i}': call('predict_all', title=[t], abstract=[t])['probabilities'][0] for i, t in enumerate(odd)}
+nothing = tf.constant([], tf.string)
+answer |= {f'none_{key}': value for key, value in call('serving_default', title=nothing, abstract=nothing).items()}
+answer['none'] = call('predict_all', title=nothing, abstract=nothing)['probabilities']
+"""
+    answer = serve(export, code, tmp_path)
+    assert np.all((answer['odd'] >= 0) & (answer['odd'] <= 1))
+    for i in range(5):
+        np.testing.assert_allclose(answer[f'alone_{i}'], answer['odd'][i], atol=1e-6)
+    # A text without words, and one without known ones, are the same to the model.
+    np.testing.assert_allclose(answer['odd'][1], answer['odd'][0], atol=1e-6)
+    assert answer['none'].shape == (0, answer['odd'].shape[1])
+    assert [answer[f'none_{key}'].shape[0] for key in ('labels', 'scores', 'accepted')] == [0, 0, 0]
+
+
+def test_the_export_holds_the_weights_and_not_the_optimizers_moments(export, model_dir):
+    metrics = json.loads((pathlib.Path(model_dir) / features.METRICS_FILE).read_text())
+    shapes = dict(tf.train.list_variables(str(export / 'variables' / 'variables')))
+    sizes = [np.prod(shape) for name, shape in shapes.items() if name.startswith('_weights')]
+    assert sum(sizes) == metrics['parameters']
+    assert sum(np.prod(shape) for shape in shapes.values()) < metrics['parameters'] * 1.2

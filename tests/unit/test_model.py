@@ -1,0 +1,57 @@
+"""The first layer is a dense layer in all but cost."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer.model import SparseDense, build_tagger, embedding_bags
+
+
+def weights_of(papers, ngrams, share=0.2):
+    random = np.random.default_rng(0)
+    dense = random.random((papers, ngrams)) * (random.random((papers, ngrams)) < share)
+    return dense.astype(np.float32)
+
+
+@pytest.mark.parametrize('dense', [weights_of(9, 40), weights_of(9, 40, share=0), np.zeros((0, 40), np.float32)])
+def test_embedding_bags_and_their_gradient_equal_those_of_a_dense_product(dense):
+    kernel = tf.Variable(np.random.default_rng(1).normal(size=(40, 3)).astype(np.float32))
+    upstream = np.random.default_rng(2).normal(size=(len(dense), 3)).astype(np.float32)
+    with tf.GradientTape() as tape:
+        product = embedding_bags(kernel, tf.sparse.from_dense(dense))
+    gradient = tape.gradient(product, kernel, upstream)
+    np.testing.assert_allclose(product, dense @ kernel.numpy(), atol=1e-6)
+    assert isinstance(gradient, tf.IndexedSlices)
+    assert sorted(gradient.indices.numpy()) == np.flatnonzero(dense.any(axis=0)).tolist()
+    np.testing.assert_allclose(tf.convert_to_tensor(gradient), dense.T @ upstream, atol=1e-6)
+
+
+def test_a_sparse_dense_layer_equals_a_dense_one_with_its_weights():
+    dense = weights_of(9, 40)
+    sparse_layer, dense_layer = SparseDense(5, 'relu'), keras.layers.Dense(5, 'relu')
+    sparse_layer.build((None, 40))
+    dense_layer.build((None, 40))
+    sparse_layer.bias.assign(np.linspace(-1, 1, 5))
+    dense_layer.set_weights(sparse_layer.get_weights())
+    np.testing.assert_allclose(sparse_layer(tf.sparse.from_dense(dense)), dense_layer(dense), atol=1e-6)
+
+
+def test_ngram_dropout_leaves_ngrams_out_in_training_only():
+    layer = SparseDense(1, dropout=0.5, seed=1)
+    layer.build((None, 1000))
+    layer.kernel.assign(np.ones((1000, 1)))
+    weights = tf.sparse.from_dense(np.full((1, 1000), 1, np.float32))
+    assert layer(weights).numpy().tolist() == [[1000]]
+    kept = layer(weights, training=True).numpy()[0, 0] / 2
+    assert kept.is_integer()
+    assert 400 < kept < 600
+
+
+def test_the_tagger_gives_a_probability_for_each_label_of_each_paper():
+    keras.utils.set_random_seed(0)
+    model = build_tagger(ngrams=40, labels=7, hidden_units=(16, 8), dropout=0.5)
+    assert [layer.name for layer in model.layers if layer.weights] == ['embedding', 'hidden_1', 'probabilities']
+    probabilities = model(tf.sparse.from_dense(weights_of(9, 40))).numpy()
+    assert probabilities.shape == (9, 7)
+    assert np.all((probabilities > 0) & (probabilities < 1))
