@@ -13,7 +13,7 @@ from pipeline.config import EvaluateConfig
 from pipeline.read import ReadPapers
 from pipeline.readers.format import Dump, ReadOptions
 from pipeline.shards import WriteJson
-from pipeline.tagger import Export, Tagged, TagPapers, label_names
+from pipeline.tagger import Export, Tagged, TagPapers, label_table
 from schemas import features, outputs
 
 
@@ -42,7 +42,7 @@ def build(
     output: str,
 ) -> None:
     """Wires the job: the metrics are written to the file `output`."""
-    labels, thresholds = label_names(export.path)
+    labels, thresholds = label_table(export.path)
     read = root | 'ReadPapers' >> ReadPapers(dumps, config.input, ReadOptions.of(config.input, labelled=True))
     tagged = read.papers | 'TagPapers' >> TagPapers(export, features.PREDICT_ALL_SIGNATURE, config.batch_size)
     metrics = (

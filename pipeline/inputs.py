@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import functools
 import hashlib
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -102,11 +103,12 @@ def _described(dump: Dump) -> dict[str, Any]:
 
 
 def _inspect(path: str, size: int, options: ReadOptions) -> Dump:
-    stored = next(stored_blocks(path, block_bytes=_HEAD_BYTES), b'')
-    compression = compression_of(stored)
+    blocks = stored_blocks(path, block_bytes=_HEAD_BYTES)
+    first = next(blocks, b'')
+    compression = compression_of(first)
     head = b''
     try:
-        for block in decompressed([stored], compression):
+        for block in decompressed(itertools.chain([first], blocks), compression):
             head += block
             if len(head) >= _HEAD_BYTES:
                 break
@@ -122,8 +124,8 @@ def _inspect(path: str, size: int, options: ReadOptions) -> Dump:
         if recognised:
             return recognised
     names = ' or '.join(format_.name for format_ in FORMATS)
-    first = text.lstrip().split(b'\n')[0][:60].decode(errors='replace')
-    raise JobError(f'{path} is in no known format ({names}). It begins: {first!r}')
+    begin = text.lstrip().split(b'\n')[0][:60].decode(errors='replace')
+    raise JobError(f'{path} is in no known format ({names}). It begins: {begin!r}')
 
 
 def _cause(error: Exception) -> str:

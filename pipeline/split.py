@@ -181,11 +181,11 @@ def _turn_roundings(
         # A hundredth inside the tolerance, so that no reader's rounding can see it passed.
         return math.copysign(max(abs(off) - 0.99 * config.tolerance * papers[label], 0.0), off)
 
-    def harms(name: str, step: int) -> bool:
-        return any(
-            abs(excess(label, step)) > abs(excess(label))
-            for label in name.split()
-            if papers[label] >= config.tolerance_papers
+    def helps(label: str, name: str, step: int) -> bool:
+        return abs(excess(label, step)) < abs(excess(label)) and not any(
+            abs(excess(other, step)) > abs(excess(other))
+            for other in name.split()
+            if papers[other] >= config.tolerance_papers
         )
 
     moved = True
@@ -196,7 +196,7 @@ def _turn_roundings(
                 if not excess(label):
                     break
                 step = -1 if excess(label) > 0 else 1
-                if low[name] <= chosen[name] + step <= high[name] and not harms(name, step):
+                if low[name] <= chosen[name] + step <= high[name] and helps(label, name, step):
                     chosen[name] += step
                     for other in name.split():
                         chosen_papers[other] += step

@@ -50,21 +50,22 @@ def newest_export(model_dir: str) -> Export:
     return Export(outputs.join(model_dir, features.EXPORT_DIR, numbers[-1]), numbers[-1])
 
 
-def load_signatures(path: str) -> Any:
-    """Loads an export's signatures; TensorFlow must be imported by the caller's process only here."""
-    import tensorflow as tf
+class LoadedExport:
+    """An export in memory: its signatures by name. TensorFlow is imported here, not where the pipeline is built."""
 
-    model = tf.saved_model.load(path)
-    # The signatures hold their model weakly.
-    return {name: (signature, model) for name, signature in model.signatures.items()}
+    def __init__(self, path: str) -> None:
+        import tensorflow as tf
+
+        # The signatures hold their model weakly.
+        self._model = tf.saved_model.load(path)
+        self.signatures: dict[str, Callable[..., Any]] = dict(self._model.signatures)
 
 
-def label_names(path: str) -> tuple[list[str], np.ndarray]:
+def label_table(path: str) -> tuple[list[str], np.ndarray]:
     """Returns the export's labels in the order of `predict_all`'s columns, and their thresholds."""
-    table, _ = load_signatures(path)[features.LABEL_TABLE_SIGNATURE]
-    result = table()
-    names = [label.decode() for label in result[features.LABELS].numpy().tolist()]
-    return names, result[features.THRESHOLDS].numpy()
+    table = LoadedExport(path).signatures[features.LABEL_TABLE_SIGNATURE]()
+    names = [label.decode() for label in table[features.LABELS].numpy().tolist()]
+    return names, table[features.THRESHOLDS].numpy()
 
 
 def halving(call: Callable[[Sequence[Paper]], list[Tagged]], papers: Sequence[Paper]) -> Iterator[Tagged]:
@@ -111,7 +112,7 @@ class TagPapers(beam.PTransform[Any, Any]):
         return papers | 'RunInference' >> RunInference(self._handler)
 
 
-class SavedModelHandler(ModelHandler[Paper, Tagged, Any]):
+class SavedModelHandler(ModelHandler[Paper, Tagged, LoadedExport]):
     """Lets Beam's RunInference batch papers for, load, and call a SavedModel."""
 
     def __init__(self, path: str, signature: str, batch_size: int, constants: dict[str, int]) -> None:
@@ -121,22 +122,22 @@ class SavedModelHandler(ModelHandler[Paper, Tagged, Any]):
         self._batch_size = batch_size
         self._constants = constants
 
-    def load_model(self) -> Any:
+    def load_model(self) -> LoadedExport:
         """Loads the model; RunInference shares it among the threads of a worker."""
-        return load_signatures(self._path)[self._signature]
+        return LoadedExport(self._path)
 
     def batch_elements_kwargs(self) -> dict[str, int]:
         """Returns the batch sizes between which Beam chooses."""
         return {'min_batch_size': min(16, self._batch_size), 'max_batch_size': self._batch_size}
 
     def run_inference(
-        self, batch: Sequence[Paper], model: Any, inference_args: dict[str, Any] | None = None
+        self, batch: Sequence[Paper], model: LoadedExport, inference_args: dict[str, Any] | None = None
     ) -> Iterator[Tagged]:
         """Tags a batch."""
         del inference_args
         import tensorflow as tf
 
-        signature, _ = model
+        signature = model.signatures[self._signature]
         constants = {name: tf.constant(value, tf.int32) for name, value in self._constants.items()}
 
         def call(papers: Sequence[Paper]) -> list[Tagged]:

@@ -16,10 +16,10 @@ from schemas.taxonomy import CanonicalCategories, canonical_categories
 FIELDS = ('id', 'title', 'abstract', 'categories', 'updated')
 
 _ARXIV_ID = re.compile(
-    r'(?:arxiv:|https?://arxiv\.org/abs/)?(?P<id>\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v(?P<version>\d+))?',
-    re.IGNORECASE,
+    r'(?:arxiv:|https?://arxiv\.org/abs/)?(?P<id>\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v(?P<version>\d{1,9}))?',
+    re.ASCII | re.IGNORECASE,
 )
-_DATE = re.compile(r'\d{4}-\d{2}-\d{2}')
+_DATE = re.compile(r'\d{4}-\d{2}-\d{2}', re.ASCII)
 
 
 class Reason(enum.StrEnum):
@@ -152,10 +152,7 @@ def _text(fields: Mapping[str, Any], name: str, missing: Reason) -> str:
         raise RejectedRecord(missing, f'the record has no {name}')
     if not isinstance(value, str):
         raise RejectedRecord(Reason.MALFORMED_FIELD, f'{name} is {_kind(value)}, not a string')
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise RejectedRecord(Reason.INVALID_ENCODING, f'{name} holds half of a surrogate pair') from error
+    _check_encoding(name, value)
     text = value.strip()
     if not text:
         raise RejectedRecord(missing, f'{name} holds nothing but white space')
@@ -166,8 +163,10 @@ def _category_names(categories: Any) -> list[str]:
     if categories is None:
         return []
     if isinstance(categories, str):
+        _check_encoding('categories', categories)
         return categories.split()
     if isinstance(categories, list | tuple) and all(isinstance(name, str) for name in categories):
+        _check_encoding('categories', ' '.join(categories))
         return list(categories)
     raise RejectedRecord(
         Reason.MALFORMED_CATEGORIES, f'categories are {_kind(categories)}, not a string or a list of strings'
@@ -175,19 +174,23 @@ def _category_names(categories: Any) -> list[str]:
 
 
 def _identity(value: Any, title: str, abstract: str) -> tuple[str, int]:
-    if value is None or value == '':
+    if value is None or (isinstance(value, str) and not value.strip()):
         digest = hashlib.sha256(f'{title}\0{abstract}'.encode()).hexdigest()
         return f'sha256:{digest[:24]}', 0
     if not isinstance(value, str):
         raise RejectedRecord(Reason.MALFORMED_FIELD, f'id is {_kind(value)}, not a string')
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise RejectedRecord(Reason.INVALID_ENCODING, 'id holds half of a surrogate pair') from error
+    _check_encoding('id', value)
     match = _ARXIV_ID.fullmatch(value.strip())
     if match is None:
         return value.strip(), 0
     return match['id'], int(match['version'] or 0)
+
+
+def _check_encoding(name: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise RejectedRecord(Reason.INVALID_ENCODING, f'half of a surrogate pair in {name}') from error
 
 
 def _kind(value: Any) -> str:

@@ -17,6 +17,9 @@ def _require(condition: bool, message: str) -> None:
 class TrainConfig:
     """What `train` is asked to do.
 
+    The recipe is `dropout=0, ngram_dropout=0, learning_rate=1e-3`, on data prepared with the weighting 'tf_idf'. With
+    l2-normalized weights and the dropout that is the default here, more epochs go by before the model overfits.
+
     Attributes:
         data_dir: a finished output of `prepare`.
         model_dir: where the model is published.
@@ -38,11 +41,11 @@ class TrainConfig:
     epochs: int = 20
     patience: int = 3
     batch_size: int = 128
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     seed: int = 0
     hidden_units: tuple[int, ...] = (512, 256)
-    dropout: float = 0.3
-    ngram_dropout: float = 0.0
+    dropout: float = 0.5
+    ngram_dropout: float = 0.5
     top_k: int = 10
 
     def __post_init__(self) -> None:

@@ -39,7 +39,10 @@ def _sparse_matmul(indices: tf.Tensor, values: tf.Tensor, shape: tf.Tensor, dens
     matrix = tf.raw_ops.SparseTensorToCSRSparseMatrix(indices=indices, values=values, dense_shape=shape)
 
     def gradient(upstream: tf.Tensor) -> tuple[None, None, None, tf.Tensor]:
-        return None, None, None, tf.raw_ops.SparseMatrixMatMul(a=matrix, b=upstream, transpose_a=True)
+        # SparseMatrixMatMul(transpose_a=True) adds up what its threads computed in the order in which they end: the
+        # last bits would differ from run to run.
+        transposed = tf.raw_ops.SparseMatrixTranspose(input=matrix, type=tf.float32)
+        return None, None, None, tf.raw_ops.SparseMatrixMatMul(a=transposed, b=upstream)
 
     return tf.raw_ops.SparseMatrixMatMul(a=matrix, b=dense), gradient
 

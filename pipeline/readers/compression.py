@@ -9,6 +9,8 @@ from typing import Any
 
 _MAGIC = {b'\x1f\x8b': 'gzip', b'BZh': 'bzip2', b'\x28\xb5\x2f\xfd': 'zstd'}
 _MAX_BLOCK = 1 << 20
+# What is fed at a time: it bounds what zstd can make of it (128 MiB), and what is lost in front of corrupt bytes.
+_SLICE = 1 << 12
 
 
 class DamagedFile(ValueError):  # noqa: N818 - reads as what it is
@@ -32,20 +34,26 @@ def decompressed(blocks: Iterable[bytes], compression: str) -> Iterator[bytes]:
         compression: as `compression_of` gives it.
 
     Yields:
-        Blocks of at most about 1 MiB.
+        Blocks, of gzip and bzip2 of at most 1 MiB.
 
     Raises:
-        DamagedFile: behind all bytes that could be decompressed, if the file is cut off or corrupt.
+        DamagedFile: if the file is cut off, behind all bytes that could be decompressed; if it is corrupt, behind
+            those that it had up to 4 KiB before.
     """
     if not compression:
         yield from blocks
         return
     new_stream = _STREAMS[compression]
     stream: Any = None
-    for block in blocks:
-        data = block
-        while data:
+    for block in _slices(blocks):
+        data, out = block, b''
+        # Behind as much as was asked for there may be more, though all input is taken.
+        while data or (len(out) == _MAX_BLOCK and not stream.eof):
             if stream is None or stream.eof:
+                # Zeros behind a stream are padding, as gzip itself has it.
+                data = data.lstrip(b'\0') if stream else data
+                if not data:
+                    break
                 stream = new_stream()
             try:
                 out, data = stream.feed(data)
@@ -55,6 +63,12 @@ def decompressed(blocks: Iterable[bytes], compression: str) -> Iterator[bytes]:
                 yield out
     if stream is not None and not stream.eof:
         raise DamagedFile(f'it is cut off: its {compression} data has no end')
+
+
+def _slices(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    for block in blocks:
+        for start in range(0, len(block), _SLICE):
+            yield block[start : start + _SLICE]
 
 
 class _Gzip:
@@ -67,8 +81,7 @@ class _Gzip:
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
         out = self._stream.decompress(data, _MAX_BLOCK)
-        # Zeros behind a member are padding, as gzip itself has it.
-        return out, self._stream.unused_data.lstrip(b'\0') if self.eof else self._stream.unconsumed_tail
+        return out, self._stream.unused_data if self.eof else self._stream.unconsumed_tail
 
 
 class _Bzip2:
@@ -80,7 +93,7 @@ class _Bzip2:
         return self._stream.eof
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
-        out = self._stream.decompress(data)
+        out = self._stream.decompress(data, _MAX_BLOCK)
         return out, self._stream.unused_data if self.eof else b''
 
 

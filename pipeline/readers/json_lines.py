@@ -21,11 +21,14 @@ _NAMES = {
     'updated': ('update_date', 'updated', 'harvested'),
 }
 _OBJECT = re.compile(rb'\s*\{\s*("|$)')
+_ARRAY_OF_OBJECTS = re.compile(rb'\s*\[\s*\{')
 
 
 def recognise(dump: Dump, head: bytes, options: ReadOptions) -> Dump | None:
-    """Recognises a file in which half or more of the first lines begin like a JSON object."""
+    """Recognises a file in which half or more of the first lines begin like a JSON object; a JSON array is none."""
     del options
+    if _ARRAY_OF_OBJECTS.match(head):
+        return None
     first = [line for line in head.split(b'\n')[:100] if line.strip()]
     objects = sum(bool(_OBJECT.match(line)) for line in first)
     return dataclasses.replace(dump, format=FORMAT.name) if first and 2 * objects >= len(first) else None

@@ -10,6 +10,7 @@ import ast
 import collections
 import csv
 import dataclasses
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -26,6 +27,8 @@ _NAMES = {
     'categories': ('terms', 'categories'),
     'updated': ('update_date', 'updated'),
 }
+# JSON, XML, or bytes that are no text, UTF-16 among them.
+_NO_HEADER = re.compile(r'^\s*[\[{<]|[\0-\x08\x0e-\x1f]')
 
 
 def recognise(dump: Dump, head: bytes, options: ReadOptions) -> Dump | None:
@@ -35,6 +38,8 @@ def recognise(dump: Dump, head: bytes, options: ReadOptions) -> Dump | None:
         JobError: if a column that is needed is missing.
     """
     header = head.lstrip(b'\r\n').split(b'\n')[0].decode(errors='replace')
+    if _NO_HEADER.search(header):
+        return None
     try:
         columns = [name.strip() for name in next(csv.reader([header], strict=True), [])]
     except csv.Error:

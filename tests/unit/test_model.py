@@ -55,3 +55,19 @@ def test_the_tagger_gives_a_probability_for_each_label_of_each_paper():
     probabilities = model(tf.sparse.from_dense(weights_of(9, 40))).numpy()
     assert probabilities.shape == (9, 7)
     assert np.all((probabilities > 0) & (probabilities < 1))
+
+
+def test_the_gradient_of_the_embedding_is_the_same_to_the_bit_in_every_run():
+    kernel = tf.Variable(np.random.default_rng(1).normal(size=(2000, 128)).astype(np.float32))
+    weights = tf.sparse.from_dense(weights_of(128, 2000))
+    upstream = tf.constant(np.random.default_rng(2).normal(size=(128, 128)).astype(np.float32))
+
+    @tf.function
+    def gradient():
+        with tf.GradientTape() as tape:
+            product = embedding_bags(kernel, weights)
+        return tape.gradient(product, kernel, upstream).values
+
+    first = gradient().numpy()
+    for _ in range(10):
+        np.testing.assert_array_equal(gradient().numpy(), first)
