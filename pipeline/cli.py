@@ -27,7 +27,10 @@ from schemas.errors import ConfigError, JobError
 from trainer import flags as trainer_flags
 
 # A worker's exception reaches the launcher as the text of its traceback, whatever the runner.
-_JOB_ERROR_IN_TRACEBACK = re.compile(r'schemas\.errors\.JobError: (?P<message>.+?)(?= \[while running|\n|$)')
+_JOB_ERROR_IN_TRACEBACK = re.compile(r'schemas\.errors\.JobError: (?P<message>.+)')
+_INTERRUPTED = 'interrupted; nothing was published.'
+# What Beam adds to an exception.
+_STEP = re.compile(r" \[while running '[^\n]*\]")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,10 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         run(beam_arguments)
     except ConfigError as error:
         return _failed(str(error), 2, verbose)
-    except JobError as error:
-        return _failed(str(error), 1, verbose)
     except KeyboardInterrupt:
-        _failed('interrupted; nothing was published.', 1, verbose)
+        _failed(_INTERRUPTED, 1, verbose)
         # Threads of an in-process runner would keep a process alive that has nothing left to do.
         os._exit(1)
     except Exception as error:  # noqa: BLE001 - a user gets one line, whatever it was
@@ -55,17 +56,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 def explain(error: BaseException) -> str:
     """Returns the one line that tells a user what went wrong.
 
-    A JobError that was raised on a worker is found in the text of its traceback; of anything else the last line says
-    what it is.
+    A JobError that was raised on a worker may be found in the text of its traceback only; of anything else the last
+    line says what it is.
     """
-    text = str(error)
+    text = _STEP.sub('', str(error))
+    if isinstance(error, JobError):
+        return text
     if match := _JOB_ERROR_IN_TRACEBACK.search(text):
         return match['message']
     if isinstance(error, OSError) and error.strerror:
         where = f' ({error.filename})' if error.filename else ''
         return f'the job failed: {error.strerror}{where}. Nothing was published.'
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    last = re.sub(r' \[while running.*', '', lines[-1]) if lines else type(error).__name__
+    if any(line == 'KeyboardInterrupt' for line in lines):
+        # Beam's in-process runner makes an ordinary error of it.
+        return _INTERRUPTED
+    last = lines[-1] if lines else type(error).__name__
     return f'the job failed: {last[:300]}. Nothing was published; --verbose shows the traceback.'
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.hashing import keyed_hash
+from pipeline.progress import count
 from pipeline.shards import ShardRecord
 from schemas import features
 from schemas.paper import Paper
@@ -109,6 +110,7 @@ class CountNgrams(beam.CombineFn):
 
 def _shard_records(batch: tuple[pa.RecordBatch, Any]) -> Iterator[ShardRecord]:
     transformed = batch[0]
+    count('papers transformed', transformed.num_rows)
     ids = transformed.column(transformed.schema.get_field_index(features.PAPER_ID)).flatten().to_pylist()
     for id_, example in zip(ids, encode_examples(transformed), strict=True):
         hash_ = keyed_hash(id_.decode(), 'shard')

@@ -11,6 +11,7 @@ from apache_beam.metrics import Metrics
 from pipeline import coders  # noqa: F401 - registers the coder of Paper
 from pipeline.config import InputConfig
 from pipeline.inputs import byte_ranges, range_blocks
+from pipeline.progress import count
 from pipeline.readers import Dump, format_named
 from pipeline.readers.format import ByteRange, ReadOptions
 from pipeline.tally import Counts, SumTallies, Tally
@@ -104,6 +105,7 @@ class _ReadRange(beam.DoFn):
         read = format_named(part.dump.format).read
         for record in read(part, range_blocks(part), self._options):
             self._counts[('read',)] += 1
+            count('records read', 1)
             if isinstance(record, DeadLetter):
                 yield self._rejected(record)
                 continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from typing import Any
 
@@ -21,13 +20,6 @@ from trainer.model import build_tagger
 from trainer.optimizer import LazyAdam
 from trainer.thresholds import global_thresholds
 
-_PUBLISHED = (
-    features.EXPORT_DIR,
-    features.METRICS_FILE,
-    features.HISTORY_FILE,
-    features.LOGS_DIR,
-    features.CHECKPOINTS_DIR,
-)
 _BEST_WEIGHTS = 'best.weights.h5'
 
 # Whatever the size of a training batch, measuring goes in larger ones.
@@ -49,7 +41,11 @@ def train(config: TrainConfig) -> dict[str, Any]:
     """
     outputs.require_completed(config.data_dir, 'prepare')
     with outputs.publish(
-        config.model_dir, _PUBLISHED, made_by='train', overwrite=config.overwrite, keep=(features.EXPORT_DIR,)
+        config.model_dir,
+        features.TRAIN_PUBLISHES,
+        made_by='train',
+        overwrite=config.overwrite,
+        keep=(features.EXPORT_DIR,),
     ) as staging:
         keras.utils.set_random_seed(config.seed)
         transform = tft.TFTransformOutput(outputs.join(config.data_dir, features.TRANSFORM_GRAPH_DIR))
@@ -71,7 +67,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
         version = export.next_version(outputs.join(config.model_dir, features.EXPORT_DIR))
         tagger = export.Tagger(model, transform, labels, thresholds, config.top_k)
         export.save_tagger(tagger, outputs.join(staging, features.EXPORT_DIR, str(version)))
-        outputs.write_text(outputs.join(staging, features.METRICS_FILE), json.dumps(metrics, indent=2) + '\n')
+        outputs.write_json(outputs.join(staging, features.METRICS_FILE), metrics)
     return metrics
 
 

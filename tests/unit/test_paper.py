@@ -87,7 +87,11 @@ def test_a_row_without_an_id_gets_one_from_its_content(missing):
         ({'id': 704.0001}, 'malformed_field', 'id is a number, not a string'),
         ({'id': '\udc00'}, 'invalid_encoding', 'half of a surrogate pair in id'),
         ({'categories': 3}, 'malformed_categories', 'categories are a number, not a string or a list of strings'),
-        ({'categories': ['cs.LG', 3]}, 'malformed_categories', 'categories are a list, not a string or a list of strings'),
+        (
+            {'categories': ['cs.LG', 3]},
+            'malformed_categories',
+            'categories are a list, not a string or a list of strings',
+        ),
         ({'categories': 'cs.LG \ud800'}, 'invalid_encoding', 'half of a surrogate pair in categories'),
         ({'categories': ['cs.LG', '\ud800']}, 'invalid_encoding', 'half of a surrogate pair in categories'),
         (
@@ -153,7 +157,7 @@ JSON = st.recursive(
 )
 
 
-@given(fields=st.fixed_dictionaries({}, optional={name: JSON for name in (*FIELDS, 'updated')}), labelled=st.booleans())
+@given(fields=st.fixed_dictionaries({}, optional=dict.fromkeys((*FIELDS, 'updated'), JSON)), labelled=st.booleans())
 def test_whatever_json_holds_is_a_valid_paper_or_rejected_in_publishable_words(fields, labelled):
     record = Record('dump', 0, b'raw', fields)
     try:
@@ -204,7 +208,9 @@ def test_a_rejected_record_becomes_a_dead_letter_of_where_it_stood():
 
 def test_the_reason_codes_are_those_that_the_schemas_publish():
     codes = [str(reason) for reason in Reason]
-    schemas = {name: json.loads((SCHEMAS / f'{name}.schema.json').read_text()) for name in ('dead_letter', 'statistics')}
+    schemas = {
+        name: json.loads((SCHEMAS / f'{name}.schema.json').read_text()) for name in ('dead_letter', 'statistics')
+    }
     assert schemas['dead_letter']['properties']['reason']['enum'] == codes
     assert schemas['statistics']['properties']['rejected']['propertyNames']['enum'] == codes
 

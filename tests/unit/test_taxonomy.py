@@ -88,7 +88,17 @@ def test_a_code_of_the_mathematics_subject_classification_is_set_aside_as_it_is_
 
 @pytest.mark.parametrize(
     'code',
-    ['I.2', 'I.2.6', 'F.m', 'H.1.m', 'G.1.10', 'I.2.6; F.m', 'I.2.7, H.3.3', 'K.6.3 Software Management', 'D.2.11;D.2.2'],
+    [
+        'I.2',
+        'I.2.6',
+        'F.m',
+        'H.1.m',
+        'G.1.10',
+        'I.2.6; F.m',
+        'I.2.7, H.3.3',
+        'K.6.3 Software Management',
+        'D.2.11;D.2.2',
+    ],
 )
 def test_a_code_of_the_acm_classification_is_set_aside_as_it_is_written(code):
     assert canonical_categories([code]) == CanonicalCategories(acm=(code,))
