@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pipeline import flags
+from pipeline import flags, parsing
 from pipeline.config import InputConfig
 from pipeline.progress import Progress
 from pipeline.readers.format import Dump, ReadOptions
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; returns its exit code: 0 done, 1 the job failed, 2 wrong usage."""
     verbose = '--verbose' in (argv if argv is not None else sys.argv[1:])
     try:
-        arguments, beam_arguments = flags.parse(_ALL_COMMANDS, sys.argv[1:] if argv is None else argv)
+        arguments, beam_arguments = parsing.parse(_ALL_COMMANDS, sys.argv[1:] if argv is None else argv)
         run = _COMMANDS[arguments.command](arguments)
         _quiet(verbose)
         signal.signal(signal.SIGTERM, _interrupt)
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _failed(_INTERRUPTED, 1, verbose)
         # Threads of an in-process runner would keep a process alive that has nothing left to do.
         os._exit(1)
-    except Exception as error:  # noqa: BLE001 - a user gets one line, whatever it was
+    except Exception as error:
         return _failed(explain(error), 1, verbose)
     return 0
 
@@ -90,8 +90,8 @@ def _prepare(arguments: argparse.Namespace) -> Any:
             statistics = prepare.run(config, dumps, runners.make_pipeline(beam_arguments), staging)
         splits = ', '.join(f'{number:,} {split}' for split, number in statistics['splits'].items())
         _say(
-            f'{statistics["read"]:,} records read: {statistics["kept"]:,} kept, {statistics["duplicates"]:,} duplicates, '
-            f'{statistics["dropped_rare_label_set"]:,} with a rare label set, '
+            f'{statistics["read"]:,} records read: {statistics["kept"]:,} kept, '
+            f'{statistics["duplicates"]:,} duplicates, {statistics["dropped_rare_label_set"]:,} with a rare label set, '
             f'{sum(statistics["rejected"].values()):,} rejected'
         )
         _say(f'papers: {splits}; {len(statistics["labels"])} labels, {statistics["ngrams"]["vocabulary"]:,} n-grams')
@@ -165,7 +165,7 @@ def _score(arguments: argparse.Namespace) -> Any:
     return run
 
 
-_TRAIN = flags.Command(
+_TRAIN = parsing.Command(
     'train', trainer_flags.PURPOSE, trainer_flags.EXAMPLES, trainer_flags.add_flags, takes_beam_flags=False
 )
 _ALL_COMMANDS = (flags.PREPARE, _TRAIN, flags.EVALUATE, flags.SCORE)

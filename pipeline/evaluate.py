@@ -106,9 +106,9 @@ class _MergeMetrics(beam.CombineFn):
     def create_accumulator(self, *args: Any, **kwargs: Any) -> Metrics:
         return self._new()
 
-    def add_input(self, accumulator: Metrics, metrics: Any, *args: Any, **kwargs: Any) -> Metrics:
-        accumulator.merge(metrics)
-        return accumulator
+    def add_input(self, mutable_accumulator: Any, element: Any, *args: Any, **kwargs: Any) -> Metrics:
+        mutable_accumulator.merge(element)
+        return mutable_accumulator
 
     def merge_accumulators(self, accumulators: Iterable[Metrics], *args: Any, **kwargs: Any) -> Metrics:
         merged = self._new()

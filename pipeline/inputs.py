@@ -5,8 +5,8 @@ from __future__ import annotations
 import concurrent.futures
 import functools
 import hashlib
-import os
 import itertools
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -43,7 +43,7 @@ def find_dumps(config: InputConfig, options: ReadOptions) -> list[Dump]:
         if not match.metadata_list:
             raise JobError(f'--input {pattern} matches no file. Check the path; quote a pattern with * in it.')
         if os.path.isdir(pattern):
-            raise JobError(f'--input {pattern} is a folder. Say which files in it: --input {pattern.rstrip("/")}/\'*\'')
+            raise JobError(f"--input {pattern} is a folder. Say which files in it: --input {pattern.rstrip('/')}/'*'")
         sizes |= {metadata.path: metadata.size_in_bytes for metadata in match.metadata_list}
     with concurrent.futures.ThreadPoolExecutor(max_workers=16) as pool:
         inspect = functools.partial(_inspect, options=options)

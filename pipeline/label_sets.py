@@ -47,9 +47,9 @@ class DropRareLabelSets(beam.PTransform[Any, Any]):
     def expand(self, papers: beam.PCollection[Paper]) -> KeptPapers:
         """Counts and drops."""
         counts = papers | 'CountLabelSets' >> CountLabelSets()
-        outputs = papers | 'DropRare' >> beam.ParDo(_DropRare(self._min_papers), beam.pvalue.AsSingleton(counts)).with_outputs(
-            'tallies', main='kept'
-        )
+        outputs = papers | 'DropRare' >> beam.ParDo(
+            _DropRare(self._min_papers), beam.pvalue.AsSingleton(counts)
+        ).with_outputs('tallies', main='kept')
         kept = outputs.kept
         kept.element_type = Paper
         return KeptPapers(kept, outputs.tallies)

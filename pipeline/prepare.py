@@ -13,7 +13,7 @@ import tensorflow_transform.beam as tft_beam
 
 from pipeline.config import PrepareConfig
 from pipeline.deduplicate import DropDuplicatePapers
-from pipeline.examples import BatchPapers, EncodeExamples, CountNgrams
+from pipeline.examples import BatchPapers, CountNgrams, EncodeExamples
 from pipeline.inputs import HashDumps
 from pipeline.label_sets import DropRareLabelSets
 from pipeline.preprocessing import preprocessing_fn
@@ -56,9 +56,7 @@ def build(root: beam.Pipeline, config: PrepareConfig, dumps: Sequence[Dump], sta
     statistics = transformed['train'] | 'CountNgrams' >> beam.CombineGlobally(
         CountNgrams(config.ngrams.vocabulary_size)
     )
-    ngrams = graph | 'WriteVocabulary' >> beam.ParDo(
-        WriteVocabulary(staging), beam.pvalue.AsSingleton(statistics)
-    )
+    ngrams = graph | 'WriteVocabulary' >> beam.ParDo(WriteVocabulary(staging), beam.pvalue.AsSingleton(statistics))
     letters = read.dead_letters | 'WriteDeadLetters' >> WriteDeadLetters(staging, features.DEAD_LETTERS_DIR)
 
     tallies = (read.tallies, distinct.tallies, kept.tallies, papers.tallies, ngrams)
@@ -83,10 +81,15 @@ def transform(
         Transformed record batches by split, and the path of the published graph.
     """
     with tft_beam.Context(temp_dir=outputs.join(staging, '.transform')):
-        raw = {split: (part | f'Batch[{split}]' >> BatchPapers(), tensor_adapter_config()) for split, part in papers.items()}
+        raw = {
+            split: (part | f'Batch[{split}]' >> BatchPapers(), tensor_adapter_config())
+            for split, part in papers.items()
+        }
         function = raw['train'] | 'Analyze' >> tft_beam.AnalyzeDataset(preprocessing_fn(config.ngrams))
         transformed = {
-            split: ((part, function) | f'Transform[{split}]' >> tft_beam.TransformDataset(output_record_batches=True))[0]
+            split: ((part, function) | f'Transform[{split}]' >> tft_beam.TransformDataset(output_record_batches=True))[
+                0
+            ]
             for split, part in raw.items()
         }
         folder = outputs.join(staging, features.TRANSFORM_GRAPH_DIR)
@@ -120,7 +123,8 @@ def prepare_statistics(counts: dict[tuple[str, ...], int]) -> dict[str, Any]:
     tree = nested(counts.items())
     splits = {split: tree.get('splits', {}).get(split, 0) for split in features.SPLITS}
     labels = {
-        label: {split: found.get(split, 0) for split in features.SPLITS} for label, found in tree.get('labels', {}).items()
+        label: {split: found.get(split, 0) for split in features.SPLITS}
+        for label, found in tree.get('labels', {}).items()
     }
     categories = {'renamed': {}, 'msc_codes': 0, 'acm_codes': 0, 'unknown': {}} | tree.get('categories', {})
     return {
@@ -161,4 +165,3 @@ def _manifest(_: None, config: PrepareConfig, inputs: list[Any], files: list[Any
         'inputs': sorted(inputs, key=lambda entry: entry['path']),
         'shards': sorted(files, key=lambda entry: entry['file']),
     }
-

@@ -28,9 +28,9 @@ def preprocessing_fn(config: NgramConfig) -> Callable[[Tensors], Tensors]:
 
     Returns:
         A function of `title`, `abstract`, `paper_id` (string, [batch]) and `labels` (string SparseTensor,
-        [batch, n]), that gives SparseTensors [batch, n] of `ngram_ids` (int64, ascending within a paper, each once),
-        `ngram_counts` (int64) and `ngram_weights` (float32, both in the same order) and `label_ids` (int64, ascending), and `paper_id` unchanged.
-        What is in no vocabulary is left out: a row can be empty.
+        [batch, n]). It gives SparseTensors [batch, n] of `ngram_ids` (int64, ascending within a paper, each once),
+        `ngram_counts` (int64) and `ngram_weights` (float32, both in the same order) and `label_ids` (int64,
+        ascending), and `paper_id` unchanged. What is in no vocabulary is left out: a row can be empty.
     """
 
     def preprocess(inputs: Tensors) -> Tensors:
@@ -68,7 +68,9 @@ def split_ngrams(text: tf.Tensor, ngram_max: int) -> tf.RaggedTensor:
     return tf.strings.ngrams(words, ngram_width=tuple(range(1, ngram_max + 1)), separator=' ')
 
 
-def weigh_ngrams(ngrams: tf.RaggedTensor, config: NgramConfig) -> tuple[tf.SparseTensor, tf.SparseTensor, tf.SparseTensor]:
+def weigh_ngrams(
+    ngrams: tf.RaggedTensor, config: NgramConfig
+) -> tuple[tf.SparseTensor, tf.SparseTensor, tf.SparseTensor]:
     """Looks n-grams up in the vocabulary of the training papers and weighs them.
 
     The stock analyzers of tf.Transform: a vocabulary of the most frequent n-grams by occurrences (of equally frequent

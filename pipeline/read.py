@@ -78,7 +78,9 @@ def check_rejected(counts: dict[tuple[str, ...], int], max_fraction: float) -> b
     read = counts.get(('read',), 0)
     reasons = {path[1]: count for path, count in counts.items() if path[0] == 'rejected'}
     rejected = sum(reasons.values())
-    found = ', '.join(f'{reason} {count}' for reason, count in sorted(reasons.items(), key=lambda item: (-item[1], item)))
+    found = ', '.join(
+        f'{reason} {count}' for reason, count in sorted(reasons.items(), key=lambda item: (-item[1], item))
+    )
     if not read:
         raise JobError('The input holds no record.')
     if rejected == read and max_fraction < 1:
@@ -122,11 +124,11 @@ class _ReadRange(beam.DoFn):
         for tally in self._counts.flush():
             yield beam.pvalue.TaggedOutput('tallies', tally)
 
-    def _rejected(self, letter: DeadLetter) -> beam.pvalue.TaggedOutput:
+    def _rejected(self, letter: DeadLetter) -> Any:
         if letter.reason == Reason.DAMAGED_FILE and self._fail_on_damage:
             raise JobError(
-                f'{letter.source} is damaged: {letter.message} (readable up to byte {letter.position}). Fetch it again, '
-                'or say --damaged_inputs dead_letter to use what can be read of it.'
+                f'{letter.source} is damaged: {letter.message} (readable up to byte {letter.position}). '
+                'Fetch it again, or say --damaged_inputs dead_letter to use what can be read of it.'
             )
         self._dead_letters.inc()
         self._counts[('rejected', letter.reason)] += 1

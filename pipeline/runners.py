@@ -26,7 +26,7 @@ def beam_flags() -> dict[str, bool]:
     for class_ in classes:
         classes.extend(class_.__subclasses__())
         if '_add_argparse_args' in vars(class_):
-            class_._add_argparse_args(parser)
+            class_._add_argparse_args(parser)  # type: ignore[arg-type]
     known = {flag: action.nargs != 0 for action in parser._actions for flag in action.option_strings}
     return known | dict.fromkeys(_FLINK_FLAGS, True)
 

@@ -22,9 +22,7 @@ from schemas.paper import DeadLetter, Reason
 def build(root: beam.Pipeline, config: ScoreConfig, dumps: Sequence[Dump], export: Export, staging: str) -> None:
     """Wires the job: everything that it publishes is written below `staging`."""
     read = root | 'ReadPapers' >> ReadPapers(dumps, config.input, ReadOptions.of(config.input, labelled=False))
-    tagged = read.papers | 'TagPapers' >> TagPapers(
-        export, features.TOP_K_SIGNATURE, config.batch_size, k=config.top_k
-    )
+    tagged = read.papers | 'TagPapers' >> TagPapers(export, features.TOP_K_SIGNATURE, config.batch_size, k=config.top_k)
     scored = tagged | 'ToScoredPaper' >> beam.ParDo(_ToScoredPaper(export.version)).with_outputs(
         'dead_letters', 'tallies', main='papers'
     )

@@ -114,7 +114,9 @@ class SplitByLabelSet(beam.PTransform[Any, Any]):
             | 'GroupHashes' >> beam.GroupByKey()
             | 'Cuts' >> beam.Map(_label_set_cuts, beam.pvalue.AsSingleton(quotas_))
         )
-        outputs = papers | 'Divide' >> beam.ParDo(_Divide(key), beam.pvalue.AsDict(cuts_)).with_outputs(*SPLITS, 'tallies')
+        outputs = papers | 'Divide' >> beam.ParDo(_Divide(key), beam.pvalue.AsDict(cuts_)).with_outputs(
+            *SPLITS, 'tallies'
+        )
         by_split = {split: outputs[split] for split in SPLITS}
         for part in by_split.values():
             part.element_type = Paper
@@ -150,7 +152,8 @@ def _rounded(
     low = {name: math.floor(papers * fraction) for name, papers in counts.items()}
     high = {name: min(low[name] + 1, papers - taken.get(name, 0)) for name, papers in counts.items()}
     chosen = {
-        name: min(math.floor(papers * fraction + order[name] / 2**HASH_BITS), high[name]) for name, papers in counts.items()
+        name: min(math.floor(papers * fraction + order[name] / 2**HASH_BITS), high[name])
+        for name, papers in counts.items()
     }
     if config.tolerance < 1:
         _turn_roundings(chosen, counts, low, high, sorted(counts, key=order.__getitem__), fraction, config)
@@ -173,7 +176,9 @@ def _turn_roundings(
             members[label].append(name)
     papers = {label: sum(counts[name] for name in names) for label, names in members.items()}
     chosen_papers = {label: sum(chosen[name] for name in names) for label, names in members.items()}
-    frequent = sorted((label for label in papers if papers[label] >= config.tolerance_papers), key=lambda x: (papers[x], x))
+    frequent = sorted(
+        (label for label in papers if papers[label] >= config.tolerance_papers), key=lambda x: (papers[x], x)
+    )
 
     def excess(label: str, step: int = 0) -> float:
         """By how many papers the label is outside the tolerance, above (> 0) or below (< 0); 0 if inside."""

@@ -46,7 +46,9 @@ def newest_export(model_dir: str) -> Export:
     versions = [metadata.path.split('/')[-2] for metadata in match.metadata_list]
     numbers = sorted((version for version in versions if version.isdecimal()), key=int)
     if not numbers:
-        raise JobError(f'{outputs.join(model_dir, features.EXPORT_DIR)} holds no export. Run "arxiv-tagger train" again.')
+        raise JobError(
+            f'{outputs.join(model_dir, features.EXPORT_DIR)} holds no export. Run "arxiv-tagger train" again.'
+        )
     return Export(outputs.join(model_dir, features.EXPORT_DIR, numbers[-1]), numbers[-1])
 
 
@@ -80,7 +82,7 @@ def halving(call: Callable[[Sequence[Paper]], list[Tagged]], papers: Sequence[Pa
     """
     try:
         yield from call(papers)
-    except Exception as error:  # noqa: BLE001 - whatever a model raises, the other papers go on
+    except Exception as error:
         if len(papers) == 1:
             yield Tagged(papers[0], {}, str(error).splitlines()[0][:500] if str(error) else type(error).__name__)
             return

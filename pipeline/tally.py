@@ -23,7 +23,7 @@ class Counts(collections.Counter[tuple[str, ...]]):
     def flush(self) -> Iterator[WindowedValue]:
         """Yields the tallies and forgets them; for a DoFn's finish_bundle."""
         for path, count in self.items():
-            yield WindowedValue((path, count), 0, [window.GlobalWindow()])
+            yield WindowedValue((path, count), 0, (window.GlobalWindow(),))
         self.clear()
 
 

@@ -107,7 +107,7 @@ class Record:
         return DeadLetter(self.source, self.position, rejection.reason, str(rejection), self.raw)
 
 
-class RejectedRecord(ValueError):
+class RejectedRecord(ValueError):  # noqa: N818 - named for what it is, not for what went wrong in the program
     """A record is no valid paper. `reason` is one of `Reason`."""
 
     def __init__(self, reason: Reason, message: str) -> None:
@@ -116,9 +116,9 @@ class RejectedRecord(ValueError):
 
 
 def parse_paper(fields: Mapping[str, Any], *, labelled: bool) -> tuple[Paper, CanonicalCategories]:
-    """Makes a valid paper of a record's fields.
+    r"""Makes a valid paper of a record's fields.
 
-    >>> parse_paper({'id': '0704.0001v2', 'title': 'A\\n  title', 'abstract': ' Text. ', 'categories': 'hep-ph cs.NA'},
+    >>> parse_paper({'id': '0704.0001v2', 'title': 'A\n  title', 'abstract': ' Text. ', 'categories': 'hep-ph cs.NA'},
     ...             labelled=True)[0]
     Paper(id='0704.0001', title='A title', abstract='Text.', labels=('hep-ph', 'math.NA'), updated='', version=2)
 
@@ -194,5 +194,12 @@ def _check_encoding(name: str, text: str) -> None:
 
 
 def _kind(value: Any) -> str:
-    names = {bool: 'a truth value', int: 'a number', float: 'a number', list: 'a list', tuple: 'a list', dict: 'an object'}
+    names = {
+        bool: 'a truth value',
+        int: 'a number',
+        float: 'a number',
+        list: 'a list',
+        tuple: 'a list',
+        dict: 'an object',
+    }
     return names.get(type(value), f'a {type(value).__name__}')

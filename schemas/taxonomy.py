@@ -69,7 +69,8 @@ def canonical_categories(names: Iterable[str]) -> CanonicalCategories:
     """
     known = canonical_names()
     labels: set[str] = set()
-    renamed, msc, acm, unknown = [], [], [], []
+    renamed: list[tuple[str, str]] = []
+    msc, acm, unknown = [], [], []
     for text in names:
         name = text.strip()
         words = name.split()

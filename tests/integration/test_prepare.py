@@ -65,7 +65,9 @@ def test_every_record_is_accounted_for(statistics, prepared_dir, sample_papers):
         assert (label in names) == (counts['train'] > 0)
         id_ = names.index(label) if label in names else -1
         counts = counts if label in names else dict.fromkeys(counts, 0)
-        assert counts == {split: sum(id_ in labels for _, _, labels in papers.values()) for split, papers in written.items()}
+        assert counts == {
+            split: sum(id_ in labels for _, _, labels in papers.values()) for split, papers in written.items()
+        }
 
 
 def test_the_manifest_describes_each_file(prepared_dir, dump):
@@ -128,7 +130,9 @@ def test_the_recipe_gives_the_n_grams_and_weights_of_keras_text_vectorization(du
     layer = keras.layers.TextVectorization(max_tokens=30001, ngrams=2, output_mode='tf_idf')
     layer.adapt(tf.data.Dataset.from_tensor_slices([abstracts[id_] for id_ in training]).batch(100))
     assert [row[0] for row in vocabulary(tmp_path / 'data')] == layer.get_vocabulary()[1:]
-    everything = [(id_, *found) for split in features.SPLITS for id_, found in examples(tmp_path / 'data', split).items()]
+    everything = [
+        (id_, *found) for split in features.SPLITS for id_, found in examples(tmp_path / 'data', split).items()
+    ]
     assert len(everything) == 1000
     for id_, ids, weights, _ in everything:
         expected = layer(tf.constant([abstracts[id_]])).numpy()[0, 1:]
@@ -155,7 +159,10 @@ def test_the_same_papers_give_the_same_bytes_in_any_order_and_number_of_workers(
 @pytest.mark.slow
 def test_a_test_paper_changes_no_vocabulary_entry_and_no_weight(prepared_dir, sample_papers, tmp_path):
     test_paper = next(iter(examples(prepared_dir, 'test')))
-    changed = [paper | {'abstract': 'entirely other words ' * 500} if paper['id'] == test_paper else paper for paper in sample_papers]
+    changed = [
+        paper | {'abstract': 'entirely other words ' * 500} if paper['id'] == test_paper else paper
+        for paper in sample_papers
+    ]
     dump = write_json_lines(tmp_path / 'papers.jsonl', changed)
     run_command('prepare', '--input', dump, '--output_dir', tmp_path / 'data', '--vocabulary_size', 20000)
     expected, found = files_below(prepared_dir), files_below(tmp_path / 'data')

@@ -65,7 +65,9 @@ def test_every_record_comes_out_once_as_a_tagged_paper_or_a_dead_letter(scored_d
         'missing_title',
         'invalid_encoding',
     ]
-    assert [letter['position'] for letter in letters] == [source.index(b'{"id": "%d"' % number) for number in (1, 2, 3, 4)]
+    assert [letter['position'] for letter in letters] == [
+        source.index(b'{"id": "%d"' % number) for number in (1, 2, 3, 4)
+    ]
     assert letters[1]['raw'] == '{"id": "2", "title": "T"}'
     statistics = json.loads((scored_dir / 'statistics.json').read_text())
     assert (statistics['read'], statistics['tagged'], sum(statistics['rejected'].values())) == (504, 500, 4)
@@ -87,11 +89,15 @@ def test_scores_are_those_of_the_serving_signature(scored_dir, new_papers, model
         answer = model.signatures['serving_default'](
             title=tf.constant([paper['title']]), abstract=tf.constant([paper['abstract']])
         )
-        assert [prediction['label'].encode() for prediction in tagged['predictions']] == list(answer['labels'].numpy()[0, :3])
+        assert [prediction['label'].encode() for prediction in tagged['predictions']] == list(
+            answer['labels'].numpy()[0, :3]
+        )
         assert [prediction['score'] for prediction in tagged['predictions']] == pytest.approx(
             answer['scores'].numpy()[0, :3].tolist(), abs=1e-6
         )
-        assert [prediction['accepted'] for prediction in tagged['predictions']] == list(answer['accepted'].numpy()[0, :3])
+        assert [prediction['accepted'] for prediction in tagged['predictions']] == list(
+            answer['accepted'].numpy()[0, :3]
+        )
 
 
 @pytest.mark.slow
@@ -105,13 +111,21 @@ def test_scoring_again_gives_the_same_bytes(scored_dir, model_dir, tmp_path):
     )
     expected, found = files_below(scored_dir), files_below(tmp_path / 'tagged')
     del expected['dead_letters/part-00000-of-00001.jsonl'], found['dead_letters/part-00000-of-00001.jsonl']
-    ids = {name: [json.loads(line)['id'] for line in text.splitlines()] for name, text in expected.items() if 'part' in name}
-    assert ids == {name: [json.loads(line)['id'] for line in text.splitlines()] for name, text in found.items() if 'part' in name}
+    ids = {
+        name: [json.loads(line)['id'] for line in text.splitlines()]
+        for name, text in expected.items()
+        if 'part' in name
+    }
+    assert ids == {
+        name: [json.loads(line)['id'] for line in text.splitlines()] for name, text in found.items() if 'part' in name
+    }
     assert expected['statistics.json'] == found['statistics.json']
 
 
 @pytest.mark.slow
-def test_evaluate_finds_on_raw_papers_what_train_found_on_the_same_papers(prepared_dir, model_dir, sample_papers, tmp_path):
+def test_evaluate_finds_on_raw_papers_what_train_found_on_the_same_papers(
+    prepared_dir, model_dir, sample_papers, tmp_path
+):
     ids = set()
     for file in (prepared_dir / 'examples' / 'test').iterdir():
         for record in tf.data.TFRecordDataset(str(file), 'GZIP'):

@@ -16,7 +16,18 @@ def wheel(tmp_path_factory):
     # A copy: setuptools leaves folders behind where it builds.
     sources = [ROOT / name for name in ('setup.py', 'pyproject.toml', 'README.md', 'schemas', 'pipeline', 'trainer')]
     subprocess.run(['cp', '-r', *sources, folder], check=True)
-    command = [sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-deps', '--no-build-isolation', '-w', folder, folder]
+    command = [
+        sys.executable,
+        '-m',
+        'pip',
+        'wheel',
+        '--quiet',
+        '--no-deps',
+        '--no-build-isolation',
+        '-w',
+        folder,
+        folder,
+    ]
     subprocess.run(command, check=True, capture_output=True)
     [built] = folder.glob('*.whl')
     return built
@@ -26,7 +37,9 @@ def test_the_wheel_holds_the_packages_and_the_contracts_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     modules = {name for name in names if name.endswith('.py')}
     assert modules == {
-        str(path.relative_to(ROOT)) for package in ('schemas', 'pipeline', 'trainer') for path in (ROOT / package).rglob('*.py')
+        str(path.relative_to(ROOT))
+        for package in ('schemas', 'pipeline', 'trainer')
+        for path in (ROOT / package).rglob('*.py')
     }
     others = {name for name in names if not name.endswith('.py') and '.dist-info/' not in name}
     assert others == {
@@ -48,13 +61,16 @@ def test_an_installed_wheel_prepares_papers_outside_the_repository(wheel, sample
     subprocess.run(install, check=True, capture_output=True)
     write_json_lines(tmp_path / 'papers.jsonl', sample_papers[:300])
     # The editable install of the repository stands behind PYTHONPATH; that it was not used, the paths show.
-    command = (
-        'import schemas.paper, pipeline.cli, trainer.config, sys;'
-        f'assert all(module.__file__.startswith({str(target)!r}) for module in (schemas.paper, pipeline.cli, trainer.config));'
-        "sys.exit(pipeline.cli.main(['prepare', '--input', 'papers.jsonl', '--output_dir', 'data', '--vocabulary_size', '500']))"
-    )
+    command = f"""
+import schemas.paper, pipeline.cli, trainer.config, sys
+for module in (schemas.paper, pipeline.cli, trainer.config):
+    assert module.__file__.startswith({str(target)!r}), module
+sys.exit(pipeline.cli.main('prepare --input papers.jsonl --output_dir data --vocabulary_size 500'.split()))
+"""
     environment = {**os.environ, 'PYTHONPATH': str(target)}
-    done = subprocess.run([sys.executable, '-c', command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, '-c', command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith('300 records read: ')
     assert (tmp_path / 'data' / 'COMPLETED').exists()

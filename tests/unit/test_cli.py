@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from pipeline import cli, config, flags
+from pipeline import cli, config, flags, parsing
 from schemas.errors import JobError
 from tests.conftest import ROOT
 from trainer.config import TrainConfig
@@ -49,13 +49,13 @@ def run(capsys, monkeypatch):
 
 
 def usage_error(*arguments):
-    with pytest.raises(flags.UsageError) as error:
-        flags.parse(cli._ALL_COMMANDS, arguments)
+    with pytest.raises(parsing.UsageError) as error:
+        parsing.parse(cli._ALL_COMMANDS, arguments)
     return str(error.value)
 
 
 def parsed(*arguments):
-    return flags.parse(cli._ALL_COMMANDS, arguments)
+    return parsing.parse(cli._ALL_COMMANDS, arguments)
 
 
 @pytest.mark.parametrize('command', COMMANDS)
