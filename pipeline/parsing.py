@@ -65,11 +65,15 @@ def parse(commands: Sequence[Command], argv: Sequence[str]) -> tuple[argparse.Na
     Raises:
         ConfigError: if a flag is neither the command's nor Beam's, or a value is wrong.
     """
-    arguments, rest = make_parser(commands).parse_known_args(argv)
-    if rest:
-        own = [f'--{name}' for name in vars(arguments) if name != 'command']
-        [command] = [command for command in commands if command.name == arguments.command]
-        _check_beam_flags(command, rest, own)
+    by_name = {command.name: command for command in commands}
+    try:
+        arguments, rest = make_parser(commands).parse_known_args(argv)
+    except UsageError:
+        # A mistyped flag may be why a required one is missing; then that is what to say.
+        if argv and argv[0] in by_name:
+            _check_flags(by_name[argv[0]], [word for word in argv[1:] if word.startswith('--')])
+        raise
+    _check_flags(by_name[arguments.command], rest)
     return arguments, rest
 
 
@@ -107,24 +111,25 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
         return f'{text} (default: %(default)s)'
 
 
-def _check_beam_flags(command: Command, rest: Sequence[str], own: Sequence[str]) -> None:
-    known: dict[str, bool] = {}
-    if command.takes_beam_flags:
+def _check_flags(command: Command, words: Sequence[str]) -> None:
+    """Checks that each flag is the command's or Beam's, and that no value stands alone; raises UsageError."""
+    own = _Parser(add_help=False)
+    command.add_flags(own)
+    flags = {flag: action.nargs != 0 for action in own._actions for flag in action.option_strings}
+    flags |= dict.fromkeys(('--help', '--verbose'), False)
+    if command.takes_beam_flags and any(word.partition('=')[0] not in flags for word in words):
         from pipeline.runners import beam_flags
 
-        known = beam_flags()
+        flags = beam_flags() | flags
     value_may_follow = False
-    for word in rest:
+    for word in words:
         flag = word.partition('=')[0]
-        if word.startswith('--') and flag in known:
-            value_may_follow = known[flag] and '=' not in word
+        if word.startswith('--') and flag in flags:
+            value_may_follow = flags[flag] and '=' not in word
         elif word.startswith('-'):
-            near = difflib.get_close_matches(flag, [*own, *known], n=1, cutoff=0.5)
-            raise UsageError(
-                f'"{command.name}" has no flag {flag}'
-                + (f'; did you mean {near[0]}?' if near else '.')
-                + f' See arxiv-tagger {command.name} --help'
-            )
+            near = difflib.get_close_matches(flag, flags, n=1, cutoff=0.5)
+            hint = f'; did you mean {near[0]}?' if near else '.'
+            raise UsageError(f'"{command.name}" has no flag {flag}{hint} See arxiv-tagger {command.name} --help')
         elif value_may_follow:
             value_may_follow = False
         else:

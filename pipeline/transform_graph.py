@@ -18,7 +18,7 @@ from pipeline.tally import Tally
 from schemas import features, outputs
 
 _TRANSFORM_FN = 'transform_fn'
-_TABLE_NAME = re.compile(rb"hash_table_tf\.Tensor\(b'[^']*?(?P<asset>[^/']+)', shape=\(\), dtype=string\)\S*")
+_TABLE_NAME = re.compile(rb"""hash_table_tf\.Tensor\(b(['"]).*/(?P<asset>[^/]+)\1, shape=\(\), dtype=string\)\S*""")
 _WORD = re.compile(r'\w+')
 
 

@@ -61,7 +61,7 @@ def publish(
             command did not make, or cannot be written.
     """
     _check_may_write(folder, names, made_by, overwrite)
-    existed = exists(folder)
+    made = _missing_folders(folder)
     staging = join(folder, _STAGING_PREFIX + uuid.uuid4().hex[:12])
     try:
         try:
@@ -89,8 +89,8 @@ def publish(
     finally:
         with contextlib.suppress(OSError):
             remove(staging)
-            if not existed and not _children(folder):
-                remove(folder)
+            for made_here in made:
+                os.rmdir(made_here)  # Refuses, and so ends the loop, where something stands in it.
 
 
 def _check_may_write(folder: str, names: Sequence[str], made_by: str, overwrite: bool) -> None:
@@ -110,6 +110,12 @@ def _check_may_write(folder: str, names: Sequence[str], made_by: str, overwrite:
             f'{folder} holds files that "arxiv-tagger {made_by}" did not make ({", ".join(foreign[:3])}'
             f'{", ..." if len(foreign) > 3 else ""}). Choose an empty or a new folder.'
         )
+
+
+def _missing_folders(folder: str) -> list[str]:
+    """Lists the local folders that writing into `folder` will make: itself first, then its parents."""
+    paths = [] if '://' in folder else [pathlib.Path(folder), *pathlib.Path(folder).parents]
+    return [str(path) for path in paths if not path.exists()]
 
 
 def _is_one_of(name: str, patterns: Sequence[str]) -> bool:

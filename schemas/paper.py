@@ -124,7 +124,7 @@ def parse_paper(fields: Mapping[str, Any], *, labelled: bool) -> tuple[Paper, Ca
 
     Args:
         fields: any of `FIELDS`; `categories` is a string of names separated by blanks, or a list of names.
-        labelled: whether a paper needs a known category to be valid.
+        labelled: whether a paper needs a known category to be valid; if not, its categories are not looked at.
 
     Returns:
         The paper, and what its category strings meant.
@@ -134,7 +134,8 @@ def parse_paper(fields: Mapping[str, Any], *, labelled: bool) -> tuple[Paper, Ca
     """
     title = ' '.join(_text(fields, 'title', Reason.MISSING_TITLE).split())
     abstract = _text(fields, 'abstract', Reason.MISSING_ABSTRACT)
-    categories = canonical_categories(_category_names(fields.get('categories')))
+    # What is not asked for cannot be wrong.
+    categories = canonical_categories(_category_names(fields.get('categories')) if labelled else [])
     if labelled and not categories.labels:
         found = ', '.join([*categories.unknown, *categories.msc, *categories.acm][:5])
         raise RejectedRecord(

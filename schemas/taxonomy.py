@@ -17,6 +17,7 @@ from collections.abc import Iterable
 # MSC 2020: 68, 68Txx, 68T05, 68-02. ACM 1998: I.2, I.2.6, F.m, H.1.m.
 _MSC = re.compile(r'\d{2}(-\d{2}|-XX|[A-Z](\d{2}|xx|XX))?')
 _ACM = re.compile(r'[A-K](\.(\d{1,2}|m)){1,3}')
+_CATEGORY_SEPARATORS = re.compile(r'[\s,;]+')
 _CODE_SEPARATORS = re.compile(r'[\s,;:()\[\]]+')
 
 
@@ -60,7 +61,7 @@ def canonical_names() -> dict[str, str]:
 def canonical_categories(names: Iterable[str]) -> CanonicalCategories:
     """Sorts a paper's category strings into canonical labels, foreign codes and unknown names.
 
-    A string may hold several categories separated by blanks, as some dumps write them.
+    A string may hold several categories, separated by blanks, commas or semicolons, and codes beside them.
 
     >>> canonical_categories(['cs.CV', 'cmp-lg', '68T07, 68T50 (Primary)', 'I.2.7; I.5.4', 'cs.XX'])
     ... # doctest: +NORMALIZE_WHITESPACE
@@ -72,12 +73,12 @@ def canonical_categories(names: Iterable[str]) -> CanonicalCategories:
     renamed: list[tuple[str, str]] = []
     msc, acm, unknown = [], [], []
     for text in names:
-        name = text.strip()
-        words = name.split()
-        if words and all(word in known for word in words):
-            labels.update(known[word] for word in words)
-            renamed.extend((word, known[word]) for word in words if known[word] != word)
-            continue
+        words = _CATEGORY_SEPARATORS.split(text.strip())
+        categories = [word for word in words if word in known]
+        labels.update(known[category] for category in categories)
+        renamed.extend((category, known[category]) for category in categories if known[category] != category)
+        # What is left of the string, as it stands there.
+        name = ' '.join(word for word in words if word not in known) if categories else text.strip()
         codes = [code for code in _CODE_SEPARATORS.split(name) if code]
         if any(_MSC.fullmatch(code) for code in codes):
             msc.append(name)

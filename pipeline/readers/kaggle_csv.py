@@ -83,7 +83,7 @@ def read(part: ByteRange, blocks: Iterable[bytes], options: ReadOptions) -> Iter
         elif header and outcome:
             header = False
         elif outcome:
-            yield _record(part.dump, position, raw, outcome)
+            yield _record(part.dump, position, raw, outcome, options.labelled)
 
 
 class _Lines:
@@ -151,15 +151,15 @@ def _next_row(lines: _Lines) -> list[str] | RejectedRecord | DamagedFile:
         return error
 
 
-def _record(dump: Dump, position: int, raw: bytes, row: list[str]) -> Record | DeadLetter:
+def _record(dump: Dump, position: int, raw: bytes, row: list[str], labelled: bool) -> Record | DeadLetter:
     try:
         if len(row) != dump.width:
             raise RejectedRecord(Reason.MALFORMED_CSV, f'the record has {len(row)} columns, the header {dump.width}')
         fields: dict[str, Any] = {field: row[index] for field, index in dump.columns}
         for field, value in fields.items():
-            if any('\udc80' <= character <= '\udcff' for character in value) if not value.isascii() else False:
+            if not value.isascii() and any('\udc80' <= character <= '\udcff' for character in value):
                 raise RejectedRecord(Reason.INVALID_ENCODING, f'{field} is not UTF-8')
-        if 'categories' in fields:
+        if labelled and 'categories' in fields:
             fields['categories'] = parse_terms(fields['categories'])
     except RejectedRecord as rejection:
         return DeadLetter(dump.path, position, rejection.reason, str(rejection), raw)

@@ -329,3 +329,9 @@ def test_verbose_shows_the_traceback_above_the_line(run, monkeypatch):
     assert code == 1
     assert error.startswith('Traceback (most recent call last):\n')
     assert error.endswith('\narxiv-tagger: The input holds no record.\n')
+
+
+def test_a_mistyped_flag_that_is_required_is_named_rather_than_the_one_that_is_missing():
+    assert usage_error('score', '--inptu', 'in', '--model_dir', 'model', '--output_dir', 'out') == (
+        '"score" has no flag --inptu; did you mean --input? See arxiv-tagger score --help'
+    )

@@ -223,3 +223,13 @@ def test_removing_takes_files_folders_and_links_and_does_not_follow_these(tmp_pa
         outputs.remove(str(tmp_path / name))
     assert os.listdir(tmp_path) == ['mine']
     assert os.listdir(tmp_path / 'mine') == ['file']
+
+
+def test_an_exception_removes_the_parents_that_were_made_and_no_others(tmp_path):
+    (tmp_path / 'there').mkdir()
+    with (
+        pytest.raises(ZeroDivisionError),
+        outputs.publish(str(tmp_path / 'there/a/b'), ['x'], made_by='prepare', overwrite=False),
+    ):
+        raise ZeroDivisionError
+    assert list((tmp_path / 'there').iterdir()) == []

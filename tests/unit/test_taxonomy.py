@@ -106,10 +106,20 @@ def test_a_code_of_the_acm_classification_is_set_aside_as_it_is_written(code):
 
 @pytest.mark.parametrize(
     'name',
-    ['cs.XX', 'bad-arch.bad-cat', 'CS.LG', 'cs', 'Machine Learning', '2019', '68T051', 'L.2.6', 'I.2.', 'cs.LG, cs.CV'],
+    ['cs.XX', 'bad-arch.bad-cat', 'CS.LG', 'cs', 'Machine Learning', '2019', '68T051', 'L.2.6', 'I.2.'],
 )
 def test_anything_else_is_unknown_under_its_own_name(name):
     assert canonical_categories([name]) == CanonicalCategories(unknown=(name,))
+
+
+@pytest.mark.parametrize('separator', [' ', ', ', ';', '\n'])
+def test_one_string_may_hold_several_categories_and_what_else_is_in_it_stands_for_itself(separator):
+    assert canonical_categories([separator.join(['cs.LG', '68T05', 'cs.CV', 'cs.LG'])]) == CanonicalCategories(
+        labels=('cs.CV', 'cs.LG'), msc=('68T05',)
+    )
+    assert canonical_categories([separator.join(['cs.XX', 'cmp-lg'])]) == CanonicalCategories(
+        labels=('cs.CL',), renamed=(('cmp-lg', 'cs.CL'),), unknown=('cs.XX',)
+    )
 
 
 def test_strings_of_nothing_but_white_space_mean_nothing():
