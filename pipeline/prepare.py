@@ -28,7 +28,7 @@ from schemas import features, outputs
 from schemas.errors import JobError
 
 # What gzip makes of a byte of tf.Example, measured on arXiv's papers.
-_TFRECORD_COMPRESSION = 0.7
+_TFRECORD_COMPRESSION = 0.85
 
 
 def build(root: beam.Pipeline, config: PrepareConfig, dumps: Sequence[Dump], staging: str) -> None:

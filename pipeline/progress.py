@@ -74,7 +74,8 @@ class Progress(logging.Handler):
         """Returns what is shown: the command, seconds, step, and what was handled."""
         seconds = time.monotonic() - self._begin
         handled = ''.join(f', {number:,} {what}' for what, number in _handled.copy().items())
-        return f'{self._command}  {seconds:4.0f} s  step {self._stages}: {self._stage}{handled}'
+        step = f'step {self._stages}: {self._stage}' if self._stages else 'starting'
+        return f'{self._command}  {seconds:4.0f} s  {step}{handled}'
 
     def _show(self) -> None:
         while not self._done.wait(_TERMINAL_SECONDS if self._live else _LOG_SECONDS):
