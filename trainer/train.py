@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from typing import Any
 
 import keras
@@ -54,6 +55,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
         splits = _splits(config, ngrams=ngrams, labels=len(labels))
         model = _compiled(config, ngrams=ngrams, labels=len(labels))
         run = _fit(model, splits, config, staging)
+        _say(f'Measuring the weights of epoch {run["best_epoch"]} on the validation and test papers')
         thresholds = _thresholds(model, splits['validation'], len(labels))
         metrics = {
             **{split: callbacks.measure(model, splits[split], thresholds).result() for split in ('validation', 'test')},
@@ -64,6 +66,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
             'labels': len(labels),
             'config': _settings(config),
         }
+        _say('Exporting the model')
         version = export.next_version(outputs.join(config.model_dir, features.EXPORT_DIR))
         tagger = export.Tagger(model, transform, labels, thresholds, config.top_k)
         export.save_tagger(tagger, outputs.join(staging, features.EXPORT_DIR, str(version)))
@@ -134,6 +137,10 @@ def _fit(model: keras.Model, splits: dict[str, tf.data.Dataset], config: TrainCo
 def _thresholds(model: keras.Model, papers: tf.data.Dataset, labels: int) -> npt.NDArray[np.float32]:
     counts = callbacks.measure(model, papers, np.full(labels, 0.5, np.float32))
     return global_thresholds(counts.positives, counts.scored, labels)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _settings(config: TrainConfig) -> dict[str, Any]:
