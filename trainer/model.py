@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 
-def embedding_bags(kernel: tf.Variable, weights: tf.SparseTensor) -> tf.Tensor:
+def embedding_bags(kernel: tf.Variable, weights: tf.SparseTensor, *, trains: bool = True) -> tf.Tensor:
     """Multiplies a sparse matrix with the rows of a variable that it needs.
 
     Row p of the result is the sum over the n-grams i of paper p of weights[p, i] * kernel[i]: what a dense layer
@@ -20,6 +20,8 @@ def embedding_bags(kernel: tf.Variable, weights: tf.SparseTensor) -> tf.Tensor:
     Args:
         kernel: float32 [ngrams, units].
         weights: float32 SparseTensor [papers, ngrams], ordered by paper.
+        trains: whether a gradient will be asked for. A graph for serving does without, and without TensorFlow's
+            warning that the gradient was not saved.
 
     Returns:
         float32 [papers, units].
@@ -30,13 +32,22 @@ def embedding_bags(kernel: tf.Variable, weights: tf.SparseTensor) -> tf.Tensor:
     # One empty row more: the product of a matrix without rows divides by zero and ends the process.
     shape = tf.stack([papers + 1, tf.size(ids, tf.int64)])
     indices = tf.stack([rows, positions], axis=1)
-    return _sparse_matmul(indices, weights.values, shape, tf.gather(kernel, ids))[:papers]
+    product = _sparse_matmul_with_gradient if trains else _sparse_matmul
+    return product(indices, weights.values, shape, tf.gather(kernel, ids))[:papers]
+
+
+def _compressed(indices: tf.Tensor, values: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
+    return tf.raw_ops.SparseTensorToCSRSparseMatrix(indices=indices, values=values, dense_shape=shape)
+
+
+def _sparse_matmul(indices: tf.Tensor, values: tf.Tensor, shape: tf.Tensor, dense: tf.Tensor) -> tf.Tensor:
+    # tf.sparse.sparse_dense_matmul gives the same on one thread only; compressed rows use all of them.
+    return tf.raw_ops.SparseMatrixMatMul(a=_compressed(indices, values, shape), b=dense)
 
 
 @tf.custom_gradient
-def _sparse_matmul(indices: tf.Tensor, values: tf.Tensor, shape: tf.Tensor, dense: tf.Tensor) -> Any:
-    # tf.sparse.sparse_dense_matmul gives the same on one thread only; compressed rows use all of them.
-    matrix = tf.raw_ops.SparseTensorToCSRSparseMatrix(indices=indices, values=values, dense_shape=shape)
+def _sparse_matmul_with_gradient(indices: tf.Tensor, values: tf.Tensor, shape: tf.Tensor, dense: tf.Tensor) -> Any:
+    matrix = _compressed(indices, values, shape)
 
     def gradient(upstream: tf.Tensor) -> tuple[None, None, None, tf.Tensor]:
         # SparseMatrixMatMul(transpose_a=True) adds up what its threads computed in the order in which they end: the
@@ -82,7 +93,7 @@ class SparseDense(keras.layers.Layer):
         if training and self.dropout:
             kept = keras.random.dropout(inputs.values, self.dropout, seed=self._dropout_seed)
             inputs = inputs.with_values(kept)
-        sums = embedding_bags(self.kernel.value, inputs)
+        sums = embedding_bags(self.kernel.value, inputs, trains=training)
         return self.activation(keras.ops.cast(sums, self.compute_dtype) + self.bias)
 
     def compute_output_spec(self, inputs: Any, training: bool = False) -> keras.KerasTensor:

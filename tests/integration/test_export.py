@@ -110,6 +110,15 @@ for k in (1, 3, 10**6):
         np.testing.assert_array_equal(answer[f'{prefix}accepted'], scores[:, :k] >= thresholds[best[:, :k]])
 
 
+def test_loading_an_export_warns_of_nothing(export, tmp_path):
+    shutil.copytree(export, tmp_path / 'model')
+    script = 'import sys; import tensorflow as tf; tf.saved_model.load(sys.argv[1])'
+    done = subprocess.run(
+        [sys.executable, '-I', '-c', script, str(tmp_path / 'model')], capture_output=True, text=True, check=True
+    )
+    assert 'gradient' not in done.stderr
+
+
 def test_odd_texts_get_a_valid_answer(export, tmp_path):
     code = r"""
 odd = [b'', b'   ', b'\xff\xfe\x00', 'naïve Ünïcode \U0001f600'.encode(), b'neural network ' * 70_000]
