@@ -227,7 +227,10 @@ def _say_metrics(what: str, metrics: dict[str, Any]) -> None:
         'macro-F1': 'macro_f1',
     }
     values = '  '.join(f'{short} {metrics[name]:.3f}' for short, name in shown.items() if metrics.get(name) is not None)
+    without = metrics['papers_without_labels']
     _say(f'{what}: {metrics["papers"]:,} papers  {values}')
+    if without:
+        _say(f'{without:,} more papers have no label that the model knows; they are not measured')
 
 
 def _failed(message: str, code: int, verbose: bool) -> int:
