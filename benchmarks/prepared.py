@@ -90,7 +90,7 @@ def read_papers(patterns: Sequence[str]) -> dict[str, Paper]:
     config = InputConfig(patterns=tuple(patterns))
     options = ReadOptions.of(config, labelled=True)
     papers: dict[str, Paper] = {}
-    for part in (part for dump in find_dumps(config, options) for part in byte_ranges(dump)):
+    for part in (part for dump in find_dumps(config, labelled=True) for part in byte_ranges(dump)):
         for record in format_named(part.dump.format).read(part, range_blocks(part), options):
             if isinstance(record, DeadLetter):
                 continue

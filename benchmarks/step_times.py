@@ -16,9 +16,9 @@ from figures import parser, write
 from prepared import Prepared
 
 from schemas import features, outputs
+from trainer.config import TrainConfig
 from trainer.dataset import count_papers, shards
-from trainer.model import build_tagger
-from trainer.optimizer import LazyAdam
+from trainer.train import compiled_tagger
 
 # Steps of a block: the first ones, which find batches that were read while the other model had its turn, do not count.
 _SPARSE_BLOCK, _SPARSE_SKIPPED = 30, 10
@@ -26,21 +26,16 @@ _DENSE_BLOCK, _DENSE_SKIPPED = 6, 1
 
 
 def sparse_model(prepared: Prepared, config: dict[str, Any]) -> keras.Model:
-    """Makes the model that `train` made.
+    """Makes the model that `train` fits.
 
     Args:
         prepared: its training data.
         config: `config` of its metrics.json.
     """
-    model = build_tagger(
-        ngrams=prepared.ngrams,
-        labels=prepared.labels,
-        hidden_units=tuple(config['hidden_units']),
-        dropout=config['dropout'],
-        ngram_dropout=config['ngram_dropout'],
+    settings = config | {'hidden_units': tuple(config['hidden_units'])}
+    return compiled_tagger(
+        TrainConfig(data_dir='', model_dir='', **settings), ngrams=prepared.ngrams, labels=prepared.labels
     )
-    model.compile(LazyAdam(config['learning_rate']), 'binary_crossentropy', jit_compile=False)
-    return model
 
 
 def step_seconds(model: keras.Model, batches: tf.data.Dataset, batch_size: int) -> Iterator[float]:

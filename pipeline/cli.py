@@ -19,9 +19,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pipeline import flags, parsing
-from pipeline.config import InputConfig
 from pipeline.progress import Progress
-from pipeline.readers.format import Dump, ReadOptions
 from schemas import features, outputs
 from schemas.errors import ConfigError, JobError
 from trainer import flags as trainer_flags
@@ -79,7 +77,9 @@ def _prepare(arguments: argparse.Namespace) -> Any:
     config = flags.prepare_config(arguments)
 
     def run(beam_arguments: Sequence[str]) -> None:
-        dumps = _find_dumps(config.input, labelled=True)
+        from pipeline import inputs
+
+        dumps = inputs.find_dumps(config.input, labelled=True)
         publishing = outputs.publish(
             config.output_dir, features.PREPARE_PUBLISHES, made_by='prepare', overwrite=config.overwrite
         )
@@ -123,7 +123,9 @@ def _evaluate(arguments: argparse.Namespace) -> Any:
 
     def run(beam_arguments: Sequence[str]) -> None:
         outputs.require_completed(config.model_dir, 'train')
-        dumps = _find_dumps(config.input, labelled=True)
+        from pipeline import inputs
+
+        dumps = inputs.find_dumps(config.input, labelled=True)
         with _writable(config.output), Progress('evaluate'):
             _import_tensorflow()
             from pipeline import evaluate, runners
@@ -146,7 +148,9 @@ def _score(arguments: argparse.Namespace) -> Any:
 
     def run(beam_arguments: Sequence[str]) -> None:
         outputs.require_completed(config.model_dir, 'train')
-        dumps = _find_dumps(config.input, labelled=False)
+        from pipeline import inputs
+
+        dumps = inputs.find_dumps(config.input, labelled=False)
         publishing = outputs.publish(
             config.output_dir, features.SCORE_PUBLISHES, made_by='score', overwrite=config.overwrite
         )
@@ -170,12 +174,6 @@ _TRAIN = parsing.Command(
 )
 _ALL_COMMANDS = (flags.PREPARE, _TRAIN, flags.EVALUATE, flags.SCORE)
 _COMMANDS = {'prepare': _prepare, 'train': _train, 'evaluate': _evaluate, 'score': _score}
-
-
-def _find_dumps(config: InputConfig, *, labelled: bool) -> list[Dump]:
-    from pipeline import inputs
-
-    return inputs.find_dumps(config, ReadOptions.of(config, labelled=labelled))
 
 
 def _import_tensorflow() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.config import EvaluateConfig
 from pipeline.read import ReadPapers
-from pipeline.readers.format import Dump, ReadOptions
+from pipeline.readers.format import Dump
 from pipeline.shards import WriteJson
 from pipeline.tagger import Export, Tagged, TagPapers, label_table
 from schemas import features, outputs
@@ -43,7 +43,7 @@ def build(
 ) -> None:
     """Wires the job: the metrics are written to the file `output`."""
     labels, thresholds = label_table(export.path)
-    read = root | 'ReadPapers' >> ReadPapers(dumps, config.input, ReadOptions.of(config.input, labelled=True))
+    read = root | 'ReadPapers' >> ReadPapers(dumps, config.input, labelled=True)
     tagged = read.papers | 'TagPapers' >> TagPapers(export, features.PREDICT_ALL_SIGNATURE, config.batch_size)
     metrics = (
         tagged

@@ -46,7 +46,7 @@ def encode_examples(batch: pa.RecordBatch) -> list[bytes]:
 
     columns = []
     for name in _FEATURES:
-        single = pa.RecordBatch.from_arrays([batch.column(batch.schema.get_field_index(name))], [name])
+        single = pa.RecordBatch.from_arrays([batch.column(name)], [name])
         columns.append([_message_field(example) for example in RecordBatchToExamplesEncoder().encode(single)])
     rows = (b''.join(row) for row in zip(*columns, strict=True))
     return [b'\n' + _varint(len(row)) + row for row in rows]
@@ -90,7 +90,7 @@ class CountNgrams(beam.CombineFn):
 
     def add_input(self, mutable_accumulator: Any, element: Any, *args: Any, **kwargs: Any) -> NgramStatistics:
         ids, counts = (
-            element[0].column(element[0].schema.get_field_index(name)).flatten().to_numpy(zero_copy_only=False)
+            element[0].column(name).flatten().to_numpy(zero_copy_only=False)
             for name in (features.NGRAM_IDS, features.NGRAM_COUNTS)
         )
         # An id stands once a paper. Sums of integers below 2**53 are exact in the doubles that bincount adds up.
@@ -111,7 +111,7 @@ class CountNgrams(beam.CombineFn):
 def _shard_records(batch: tuple[pa.RecordBatch, Any]) -> Iterator[ShardRecord]:
     transformed = batch[0]
     count('papers transformed', transformed.num_rows)
-    ids = transformed.column(transformed.schema.get_field_index(features.PAPER_ID)).flatten().to_pylist()
+    ids = transformed.column(features.PAPER_ID).flatten().to_pylist()
     for id_, example in zip(ids, encode_examples(transformed), strict=True):
         hash_ = keyed_hash(id_.decode(), 'shard')
         # The order in the shard is the hash's too: neighbours share neither a day nor a subject.

@@ -9,8 +9,6 @@ from typing import Any
 from pipeline import config as configs
 from pipeline.parsing import Command
 
-_INPUT_FLAGS = ('csv_columns', 'max_record_bytes', 'max_rejected_fraction', 'damaged_inputs')
-
 
 def prepare_config(arguments: argparse.Namespace) -> configs.PrepareConfig:
     """Builds the config that the flags of `prepare` ask for; raises ConfigError."""
@@ -47,8 +45,7 @@ def _of(config: type, arguments: argparse.Namespace, **given: Any) -> Any:
 
 
 def _input_config(arguments: argparse.Namespace) -> configs.InputConfig:
-    flags = {name: getattr(arguments, name) for name in _INPUT_FLAGS if hasattr(arguments, name)}
-    return configs.InputConfig(patterns=tuple(arguments.input), **flags)
+    return _of(configs.InputConfig, arguments, patterns=tuple(arguments.input))
 
 
 def _add_input(parser: argparse.ArgumentParser, max_rejected_fraction: float) -> None:

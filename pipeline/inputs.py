@@ -25,8 +25,12 @@ _BLOCK_BYTES = 1 << 18
 _RANGE_BYTES = 16 << 20
 
 
-def find_dumps(config: InputConfig, options: ReadOptions) -> list[Dump]:
+def find_dumps(config: InputConfig, *, labelled: bool) -> list[Dump]:
     """Finds the files that the patterns match, and looks into each.
+
+    Args:
+        config: the patterns, and what the user said of the columns.
+        labelled: whether the papers' categories are wanted; a CSV file then needs a column for them.
 
     Returns:
         The dumps in the order of their paths, each once.
@@ -46,7 +50,7 @@ def find_dumps(config: InputConfig, options: ReadOptions) -> list[Dump]:
             raise JobError(f"--input {pattern} is a folder. Say which files in it: --input {pattern.rstrip('/')}/'*'")
         sizes |= {metadata.path: metadata.size_in_bytes for metadata in match.metadata_list}
     with concurrent.futures.ThreadPoolExecutor(max_workers=16) as pool:
-        inspect = functools.partial(_inspect, options=options)
+        inspect = functools.partial(_inspect, options=ReadOptions.of(config, labelled=labelled))
         dumps = list(pool.map(inspect, sorted(sizes), [sizes[path] for path in sorted(sizes)]))
     if not any(dump.format for dump in dumps):
         names = ', '.join(dump.path for dump in dumps[:3]) + (', ...' if len(dumps) > 3 else '')

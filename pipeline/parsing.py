@@ -73,7 +73,8 @@ def parse(commands: Sequence[Command], argv: Sequence[str]) -> tuple[argparse.Na
         if argv and argv[0] in by_name:
             _check_flags(by_name[argv[0]], [word for word in argv[1:] if word.startswith('--')])
         raise
-    _check_flags(by_name[arguments.command], rest)
+    if rest:
+        _check_flags(by_name[arguments.command], rest)
     return arguments, rest
 
 

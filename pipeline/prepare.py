@@ -19,7 +19,7 @@ from pipeline.label_sets import DropRareLabelSets
 from pipeline.preprocessing import preprocessing_fn
 from pipeline.raw_papers import tensor_adapter_config
 from pipeline.read import ReadPapers
-from pipeline.readers.format import Dump, ReadOptions
+from pipeline.readers.format import Dump
 from pipeline.shards import WriteDeadLetters, WriteJson, WriteShards, write_tfrecords
 from pipeline.split import SplitByLabelSet
 from pipeline.tally import SumTallies, nested
@@ -33,7 +33,7 @@ _TFRECORD_COMPRESSION = 0.85
 
 def build(root: beam.Pipeline, config: PrepareConfig, dumps: Sequence[Dump], staging: str) -> None:
     """Wires the job: everything that it publishes is written below `staging`."""
-    read = root | 'ReadPapers' >> ReadPapers(dumps, config.input, ReadOptions.of(config.input, labelled=True))
+    read = root | 'ReadPapers' >> ReadPapers(dumps, config.input, labelled=True)
     distinct = read.papers | 'DropDuplicatePapers' >> DropDuplicatePapers()
     kept = distinct.kept | 'DropRareLabelSets' >> DropRareLabelSets(config.min_label_set_papers)
     papers = kept.kept | 'SplitByLabelSet' >> SplitByLabelSet(config.split)

@@ -39,11 +39,11 @@ class ReadPapers(beam.PTransform[Any, Any]):
             there is no valid paper.
     """
 
-    def __init__(self, dumps: Sequence[Dump], config: InputConfig, options: ReadOptions) -> None:
+    def __init__(self, dumps: Sequence[Dump], config: InputConfig, *, labelled: bool) -> None:
         super().__init__()
         self._dumps = dumps
         self._config = config
-        self._options = options
+        self._options = ReadOptions.of(config, labelled=labelled)
 
     def expand(self, root: beam.Pipeline) -> ReadResult:
         """Builds the reading."""

@@ -10,7 +10,7 @@ import apache_beam as beam
 from pipeline.config import ScoreConfig
 from pipeline.hashing import keyed_hash
 from pipeline.read import ReadPapers
-from pipeline.readers.format import Dump, ReadOptions
+from pipeline.readers.format import Dump
 from pipeline.shards import ShardRecord, WriteDeadLetters, WriteJson, WriteShards, json_line, write_lines
 from pipeline.tagger import Export, Tagged, TagPapers
 from pipeline.tally import Counts, SumTallies, nested
@@ -21,7 +21,7 @@ from schemas.paper import DeadLetter, Reason
 
 def build(root: beam.Pipeline, config: ScoreConfig, dumps: Sequence[Dump], export: Export, staging: str) -> None:
     """Wires the job: everything that it publishes is written below `staging`."""
-    read = root | 'ReadPapers' >> ReadPapers(dumps, config.input, ReadOptions.of(config.input, labelled=False))
+    read = root | 'ReadPapers' >> ReadPapers(dumps, config.input, labelled=False)
     tagged = read.papers | 'TagPapers' >> TagPapers(export, features.TOP_K_SIGNATURE, config.batch_size, k=config.top_k)
     scored = tagged | 'ToScoredPaper' >> beam.ParDo(_ToScoredPaper(export.version)).with_outputs(
         'dead_letters', 'tallies', main='papers'

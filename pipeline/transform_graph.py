@@ -53,7 +53,7 @@ def canonical_saved_model(serialized: bytes, assets: dict[str, bytes]) -> bytes:
             # Where nobody specified a name, TensorFlow writes a number that it has counted up to.
             if '_user_specified_name' in attributes and attributes['_user_specified_name'].s.isdigit():
                 del attributes['_user_specified_name']
-        by_number = sorted(library.function, key=lambda function: _number(function.signature.name))
+        by_number = sorted(library.function, key=lambda f: (_number(f.signature.name), f.signature.name))
         del library.function[:]
         library.function.extend(by_number)
     names = {

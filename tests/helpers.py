@@ -12,6 +12,14 @@ from pipeline.readers import FORMATS, Dump, format_named
 from pipeline.readers.format import BYTE_ORDER_MARK, ByteRange, ReadOptions
 from schemas.paper import DeadLetter, Paper
 
+# The flags that each command cannot do without.
+COMMANDS = {
+    'prepare': ('--input', 'in', '--output_dir', 'out'),
+    'train': ('--data_dir', 'data', '--model_dir', 'model'),
+    'evaluate': ('--input', 'in', '--model_dir', 'model'),
+    'score': ('--input', 'in', '--model_dir', 'model', '--output_dir', 'out'),
+}
+
 SCHEMAS = pathlib.Path(__file__).resolve().parent.parent / 'schemas'
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 
 from trainer.config import TrainConfig
 
@@ -60,17 +61,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def config_of(arguments: argparse.Namespace) -> TrainConfig:
     """Builds the config that the flags ask for; raises ConfigError."""
-    return TrainConfig(
-        data_dir=arguments.data_dir,
-        model_dir=arguments.model_dir,
-        overwrite=arguments.overwrite,
-        top_k=arguments.top_k,
-        epochs=arguments.epochs,
-        patience=arguments.patience,
-        batch_size=arguments.batch_size,
-        learning_rate=arguments.learning_rate,
-        seed=arguments.seed,
-        hidden_units=tuple(arguments.hidden_units),
-        dropout=arguments.dropout,
-        ngram_dropout=arguments.ngram_dropout,
-    )
+    names = {field.name for field in dataclasses.fields(TrainConfig)} - {'hidden_units'}
+    flags = {name: getattr(arguments, name) for name in names}
+    return TrainConfig(hidden_units=tuple(arguments.hidden_units), **flags)

@@ -53,7 +53,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
         labels = transform.vocabulary_by_name(features.LABEL_VOCABULARY)
         ngrams = transform.vocabulary_size_by_name(features.NGRAM_VOCABULARY)
         splits = _splits(config, ngrams=ngrams, labels=len(labels))
-        model = _compiled(config, ngrams=ngrams, labels=len(labels))
+        model = compiled_tagger(config, ngrams=ngrams, labels=len(labels))
         run = _fit(model, splits, config, staging)
         _say(f'Measuring the weights of epoch {run["best_epoch"]} on the validation and test papers')
         thresholds = _thresholds(model, splits['validation'], len(labels))
@@ -93,7 +93,14 @@ def _splits(config: TrainConfig, *, ngrams: int, labels: int) -> dict[str, tf.da
     return splits
 
 
-def _compiled(config: TrainConfig, *, ngrams: int, labels: int) -> keras.Model:
+def compiled_tagger(config: TrainConfig, *, ngrams: int, labels: int) -> keras.Model:
+    """Makes the model that `train` fits, with its optimizer and loss.
+
+    Args:
+        config: its layers, dropout and learning rate.
+        ngrams: size of the n-gram vocabulary.
+        labels: number of labels.
+    """
     model = build_tagger(
         ngrams=ngrams,
         labels=labels,

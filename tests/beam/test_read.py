@@ -12,7 +12,6 @@ from apache_beam.testing.util import assert_that, equal_to
 from pipeline.config import InputConfig
 from pipeline.inputs import HashDumps, byte_ranges, find_dumps
 from pipeline.read import ReadPapers, check_rejected
-from pipeline.readers.format import ReadOptions
 from pipeline.tally import SumTallies
 from schemas.errors import JobError
 from schemas.paper import DeadLetter, Paper
@@ -30,8 +29,7 @@ def expected(*ids, labels=('cs.LG',)):
 def reading(*patterns, labelled=True, **options):
     """A transform that reads the files."""
     config = InputConfig(patterns=tuple(map(str, patterns)), **({'max_rejected_fraction': 0.9} | options))
-    options = ReadOptions.of(config, labelled=labelled)
-    return ReadPapers(find_dumps(config, options), config, options)
+    return ReadPapers(find_dumps(config, labelled=labelled), config, labelled=labelled)
 
 
 def checking(read, papers, letters, counts):
@@ -231,7 +229,7 @@ def test_a_header_without_rows_holds_no_record(tmp_path, failure):
 def test_each_dump_is_described_by_its_size_and_hash(tmp_path, run):
     (tmp_path / 'a').write_bytes(line('1'))
     (tmp_path / 'empty').write_bytes(b'')
-    dumps = find_dumps(InputConfig(patterns=(f'{tmp_path}/*',)), ReadOptions())
+    dumps = find_dumps(InputConfig(patterns=(f'{tmp_path}/*',)), labelled=True)
     empty = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
     first = '3f0b3e4e996c36537aec5f996c5b7e1c2fb7daa235be01d937a5458a3b020c60'
     described = [

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 
-import jsonschema
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -20,6 +19,7 @@ import tensorflow_transform as tft
 from schemas import features
 from schemas.taxonomy import canonical_categories
 from tests.conftest import ROOT, files_below, run_command, write_json_lines
+from tests.helpers import validate
 
 
 @pytest.fixture(scope='module')
@@ -50,7 +50,7 @@ def vocabulary(folder):
 
 
 def test_every_record_is_accounted_for(statistics, prepared_dir, sample_papers):
-    jsonschema.validate(statistics, json.loads((ROOT / 'schemas' / 'statistics.schema.json').read_text()))
+    validate(statistics, 'statistics')
     label_sets = collections.Counter(canonical_categories(paper['categories']).labels for paper in sample_papers)
     rare = sum(papers for papers in label_sets.values() if papers == 1)
     assert statistics['read'] == 1000

@@ -3,20 +3,16 @@
 import gzip
 import json
 
-import jsonschema
 import pytest
 import tensorflow as tf
 
 from schemas import features
-from tests.conftest import ROOT, SAMPLES, files_below, run_command, write_json_lines
+from tests.conftest import SAMPLES, files_below, run_command, write_json_lines
+from tests.helpers import validate
 
 
 def json_lines(folder, pattern='part-*.jsonl'):
     return [json.loads(line) for file in sorted(folder.glob(pattern)) for line in file.read_text().splitlines()]
-
-
-def schema(name):
-    return json.loads((ROOT / 'schemas' / f'{name}.schema.json').read_text())
 
 
 @pytest.fixture(scope='module')
@@ -49,7 +45,7 @@ def test_every_record_comes_out_once_as_a_tagged_paper_or_a_dead_letter(scored_d
     assert sorted(paper['id'] for paper in tagged) == sorted(paper['id'] for paper in new_papers)
     titles = {paper['id']: ' '.join(paper['title'].split()) for paper in new_papers}
     for paper in tagged:
-        jsonschema.validate(paper, schema('scored_paper'))
+        validate(paper, 'scored_paper')
         assert paper['title'] == titles[paper['id']]
         assert paper['model_version'] == '1'
         scores = [prediction['score'] for prediction in paper['predictions']]
@@ -57,7 +53,7 @@ def test_every_record_comes_out_once_as_a_tagged_paper_or_a_dead_letter(scored_d
         assert scores == sorted(scores, reverse=True)
     letters = json_lines(scored_dir / 'dead_letters')
     for letter in letters:
-        jsonschema.validate(letter, schema('dead_letter'))
+        validate(letter, 'dead_letter')
     source = (scored_dir.parent / 'new.jsonl').read_bytes()
     assert [letter['reason'] for letter in letters] == [
         'malformed_json',

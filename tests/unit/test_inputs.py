@@ -10,7 +10,7 @@ import zstandard
 
 from pipeline.config import InputConfig
 from pipeline.inputs import byte_ranges, find_dumps, range_blocks, stored_blocks
-from pipeline.readers.format import ByteRange, Dump, ReadOptions
+from pipeline.readers.format import ByteRange, Dump
 from schemas.errors import JobError
 
 JSON = b'{"id": "1", "title": "One", "abstract": "Text.", "categories": "cs.LG"}\n'
@@ -20,7 +20,7 @@ COMPRESS = {'': bytes, 'gzip': gzip.compress, 'bzip2': bz2.compress, 'zstd': zst
 
 def found(*patterns):
     """(file name, size, compression, format) of each dump."""
-    dumps = find_dumps(InputConfig(patterns=tuple(map(str, patterns))), ReadOptions())
+    dumps = find_dumps(InputConfig(patterns=tuple(map(str, patterns))), labelled=True)
     return [(dump.path.rpartition('/')[2], dump.size, dump.compression, dump.format) for dump in dumps]
 
 
@@ -59,7 +59,7 @@ def test_an_empty_file_among_others_is_nothing_to_read(tmp_path):
     (tmp_path / 'a.csv').write_bytes(b'')
     (tmp_path / 'b.csv').write_bytes(CSV)
     (tmp_path / 'c.csv').write_bytes(gzip.compress(b' \n'))
-    dumps = find_dumps(InputConfig(patterns=(f'{tmp_path}/*',)), ReadOptions())
+    dumps = find_dumps(InputConfig(patterns=(f'{tmp_path}/*',)), labelled=True)
     assert [dump.format for dump in dumps] == ['', 'kaggle_csv', '']
     assert [len(byte_ranges(dump)) for dump in dumps] == [0, 1, 0]
 
