@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import logging
 import os
 import re
 import signal
 import sys
 import traceback
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pipeline import flags, parsing
+from pipeline import flags, fork_server, parsing, quiet, runners
 from pipeline.progress import Progress
 from schemas import features, outputs
 from schemas.errors import ConfigError, JobError
@@ -37,13 +35,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments, beam_arguments = parsing.parse(_ALL_COMMANDS, sys.argv[1:] if argv is None else argv)
         run = _COMMANDS[arguments.command](arguments)
-        _quiet(verbose)
+        quiet.set_up(verbose)
         signal.signal(signal.SIGTERM, _interrupt)
         run(beam_arguments)
     except ConfigError as error:
         return _failed(str(error), 2, verbose)
     except KeyboardInterrupt:
         _failed(_INTERRUPTED, 1, verbose)
+        fork_server.stop()
         # Threads of an in-process runner would keep a process alive that has nothing left to do.
         os._exit(1)
     except Exception as error:
@@ -84,8 +83,9 @@ def _prepare(arguments: argparse.Namespace) -> Any:
             config.output_dir, features.PREPARE_PUBLISHES, made_by='prepare', overwrite=config.overwrite
         )
         with publishing as staging, Progress('prepare'):
-            _import_tensorflow()
-            from pipeline import prepare, runners
+            runners.start_early(beam_arguments)
+            quiet.import_tensorflow()
+            from pipeline import prepare
 
             statistics = prepare.run(config, dumps, runners.make_pipeline(beam_arguments), staging)
         splits = ', '.join(f'{number:,} {split}' for split, number in statistics['splits'].items())
@@ -108,7 +108,7 @@ def _train(arguments: argparse.Namespace) -> Any:
         del beam_arguments
         outputs.require_completed(config.data_dir, 'prepare')
         with Progress('train'):
-            _import_tensorflow()
+            quiet.import_tensorflow()
             from trainer.train import train
 
         metrics = train(config)
@@ -127,8 +127,9 @@ def _evaluate(arguments: argparse.Namespace) -> Any:
 
         dumps = inputs.find_dumps(config.input, labelled=True)
         with _writable(config.output), Progress('evaluate'):
-            _import_tensorflow()
-            from pipeline import evaluate, runners
+            runners.start_early(beam_arguments)
+            quiet.import_tensorflow()
+            from pipeline import evaluate
             from pipeline.tagger import newest_export
             from trainer.metrics import StreamingMetrics
 
@@ -155,8 +156,9 @@ def _score(arguments: argparse.Namespace) -> Any:
             config.output_dir, features.SCORE_PUBLISHES, made_by='score', overwrite=config.overwrite
         )
         with publishing as staging, Progress('score'):
-            _import_tensorflow()
-            from pipeline import runners, score
+            runners.start_early(beam_arguments)
+            quiet.import_tensorflow()
+            from pipeline import score
             from pipeline.tagger import newest_export
 
             export = newest_export(config.model_dir)
@@ -174,23 +176,6 @@ _TRAIN = parsing.Command(
 )
 _ALL_COMMANDS = (flags.PREPARE, _TRAIN, flags.EVALUATE, flags.SCORE)
 _COMMANDS = {'prepare': _prepare, 'train': _train, 'evaluate': _evaluate, 'score': _score}
-
-
-def _import_tensorflow() -> None:
-    """Imports TensorFlow without what its C++ part writes to standard error before anyone can tell it not to."""
-    if 'TF_CPP_MIN_LOG_LEVEL' not in os.environ:
-        return
-    with open(os.devnull, 'wb') as nowhere:
-        standard_error = os.dup(2)
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            import tensorflow  # noqa: F401
-        finally:
-            os.dup2(standard_error, 2)
-            os.close(standard_error)
-    from absl import logging as absl_logging
-
-    absl_logging.set_verbosity(absl_logging.FATAL)
 
 
 @contextlib.contextmanager
@@ -236,17 +221,6 @@ def _failed(message: str, code: int, verbose: bool) -> int:
         traceback.print_exc()
     print(f'arxiv-tagger: {message}', file=sys.stderr, flush=True)
     return code
-
-
-def _quiet(verbose: bool) -> None:
-    """Silences what the libraries say at start-up and in passing, before they are imported."""
-    if verbose:
-        logging.basicConfig(level=logging.INFO, stream=sys.stderr)
-        return
-    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
-    os.environ.setdefault('GRPC_VERBOSITY', 'NONE')
-    warnings.simplefilter('ignore')
-    logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr)
 
 
 def _interrupt(signal_number: int, frame: Any) -> None:

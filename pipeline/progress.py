@@ -5,31 +5,68 @@ On a terminal one line is rewritten; elsewhere (a log file) a line appears now a
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TextIO
 
-_IN_PROCESS_RUNNER = 'apache_beam.runners.portability.fn_api_runner.fn_runner.run_bundle'
+_RUNNER_LOG = 'apache_beam.runners.portability.fn_api_runner.fn_runner.run_bundle'
 _STEP = re.compile(r'ref_AppliedPTransform_([\w\[\]]+)')
-_TERMINAL_SECONDS, _LOG_SECONDS = 0.25, 10.0
+_TERMINAL_SECONDS, _LOG_SECONDS, _FORWARD_SECONDS = 0.25, 10.0, 0.25
 
 # What workers in this process have handled so far. Only a display: no result depends on it.
 _handled: dict[str, int] = {}
+_lock = threading.Lock()
 
 
 def count(what: str, number: int) -> None:
     """Tells the display that `number` more of `what` are done; without a display in this process, nothing happens."""
-    _handled[what] = _handled.get(what, 0) + number
+    with _lock:
+        _handled[what] = _handled.get(what, 0) + number
+
+
+@contextlib.contextmanager
+def forwarded(send: Callable[[dict[str, int]], None]) -> Iterator[None]:
+    """A context in which what is counted in this process is told, a few times a second, to the one with the display.
+
+    Args:
+        send: takes what was counted since it was called last, never nothing; called from one thread at a time.
+    """
+    done = threading.Event()
+    _handled.clear()
+
+    def send_counted() -> None:
+        with _lock:
+            counted = _handled.copy()
+            _handled.clear()
+        # That nobody listens any more is no reason to fail.
+        with contextlib.suppress(OSError):
+            if counted:
+                send(counted)
+
+    def send_repeatedly() -> None:
+        while not done.wait(_FORWARD_SECONDS):
+            send_counted()
+
+    thread = threading.Thread(target=send_repeatedly, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        send_counted()
 
 
 class Progress(logging.Handler):
     """A context in which a job's progress is shown.
 
-    It listens to Beam's in-process runner, which tells the stage it begins; runners elsewhere have displays of their
+    It listens to Beam's local runner, which tells the stage it begins; runners elsewhere have displays of their
     own, and of them only the time is shown.
     """
 
@@ -42,7 +79,7 @@ class Progress(logging.Handler):
         self._stages = 0
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._show, daemon=True)
-        self._runner_log = logging.getLogger(_IN_PROCESS_RUNNER)
+        self._runner_log = logging.getLogger(_RUNNER_LOG)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Notes the stage that the runner begins."""

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
+import logging
+import os
 from collections.abc import Sequence
 from typing import Any
 
+from pipeline import fork_server
 from schemas.errors import ConfigError
 
 # 'DirectRunner' itself first tries to fetch and start Prism; what runs here should not depend on the network.
 _IN_PROCESS = 'apache_beam.runners.portability.fn_api_runner.FnApiRunner'
 _SHORT_NAMES = {'direct': _IN_PROCESS, 'directrunner': _IN_PROCESS}
+
+# Each has memory of its own, and one launcher feeds them all; whoever wants more can say so.
+_MOST_WORKERS = 16
 
 # Flags of Flink's job server, which Beam learns only when it talks to one.
 _FLINK_FLAGS = ('--parallelism', '--max_parallelism', '--checkpointing_interval', '--state_backend', '--object_reuse')
@@ -17,8 +24,6 @@ _FLINK_FLAGS = ('--parallelism', '--max_parallelism', '--checkpointing_interval'
 
 def beam_flags() -> dict[str, bool]:
     """Returns each flag that Beam knows, and whether it takes a value. Imports Beam, which takes seconds."""
-    import argparse
-
     from apache_beam.options import pipeline_options
 
     parser = argparse.ArgumentParser(add_help=False, conflict_handler='resolve')
@@ -32,7 +37,9 @@ def beam_flags() -> dict[str, bool]:
 
 
 def make_pipeline(flags: Sequence[str]) -> Any:
-    """Makes an empty pipeline of Beam flags; without --runner it runs in this process.
+    """Makes an empty pipeline of Beam flags; without --runner it runs on this machine, in a worker process a core.
+
+    --direct_num_workers says another number; one worker runs in this process.
 
     Args:
         flags: as typed, `--name=value` or `--name value`.
@@ -53,4 +60,45 @@ def make_pipeline(flags: Sequence[str]) -> Any:
             "--direct_running_mode multi_threading loses records in Beam's in-process runner; "
             'leave it out, or say multi_processing'
         )
+    workers = start_early(flags)
+    if workers > 1:
+        from pipeline.local_workers import LocalWorkersRunner
+
+        return beam.Pipeline(runner=LocalWorkersRunner(workers), options=options)
     return beam.Pipeline(options=options)
+
+
+def start_early(flags: Sequence[str]) -> int:
+    """Starts what the workers of `make_pipeline(flags)` are forked from, so that it imports while this process does.
+
+    Returns:
+        How many worker processes there will be; 0 if none of ours, because something else was asked for.
+    """
+    workers = _local_workers(flags)
+    if workers > 1:
+        try:
+            fork_server.start()
+        except OSError as error:
+            logging.getLogger(__name__).warning('No worker processes, the job runs in this one: %s', error)
+            return 0
+    return workers
+
+
+def _local_workers(flags: Sequence[str]) -> int:
+    """Returns how many worker processes of ours the flags ask for; reads them without Beam, which takes seconds."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument('--runner', default='direct')
+    parser.add_argument('--direct_running_mode')
+    parser.add_argument('--direct_num_workers', type=int, default=0)
+    asked, _ = parser.parse_known_args(list(flags))
+    runner = _SHORT_NAMES.get(asked.runner.lower(), asked.runner)
+    if runner != _IN_PROCESS or asked.direct_running_mode:
+        return 0
+    return asked.direct_num_workers or min(_usable_cores(), _MOST_WORKERS)
+
+
+def _usable_cores() -> int:
+    """Returns how many cores this process may use: a container or `taskset` may allow fewer than there are."""
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

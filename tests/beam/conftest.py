@@ -1,4 +1,4 @@
-"""Runs a pipeline in this process, as the commands do without --runner."""
+"""Runs a pipeline in this process, as the commands do with one worker."""
 
 import collections
 
@@ -13,7 +13,7 @@ def run():
     """Builds and runs a pipeline; gives its counters, name -> count, summed over its steps."""
 
     def run(build, *flags):
-        pipeline = make_pipeline(flags)
+        pipeline = make_pipeline(['--direct_num_workers=1', *flags])
         build(pipeline)
         result = pipeline.run()
         result.wait_until_finish()

@@ -14,7 +14,7 @@ from tests.helpers import COMMANDS
 @pytest.fixture
 def run(capsys, monkeypatch):
     """Runs the command line in this process; gives its exit code and what it wrote to standard error."""
-    monkeypatch.setattr(cli, '_quiet', lambda verbose: None)
+    monkeypatch.setattr(cli.quiet, 'set_up', lambda verbose: None)
     monkeypatch.setattr(cli.signal, 'signal', lambda *_: None)
 
     def run(*arguments):
@@ -51,9 +51,17 @@ def test_help_imports_neither_tensorflow_nor_beam():
         (['prepare', *COMMANDS['prepare'], '--text', 'body'], "argument --text: invalid choice: 'body'"),
         (['prepare', *COMMANDS['prepare'], '--csv_columns', 'title'], '"title" is not FIELD=COLUMN,...'),
         (['prepare', *COMMANDS['prepare'], '--shards', '0'], '--shards 0 is below 1'),
-        (['prepare', *COMMANDS['prepare'], '--vocabulary_size', '0'], '--vocabulary_size 0 is below 1'),
+        (['prepare', *COMMANDS['prepare'], '--vocabulary_size', '0'], '--vocabulary_size 0 is not between 1 and'),
         (['prepare', *COMMANDS['prepare'], '--ngram_max', '4'], '--ngram_max 4 is not between 1 and 3'),
-        (['prepare', *COMMANDS['prepare'], '--max_record_bytes', '10'], '--max_record_bytes 10 is below 1024'),
+        (
+            ['prepare', *COMMANDS['prepare'], '--weighting', 'count', '--sublinear_tf'],
+            '--sublinear_tf changes nothing with --weighting count; leave one of them out',
+        ),
+        (
+            ['prepare', *COMMANDS['prepare'], '--analysis_cache_dir', 'out/cache'],
+            '--analysis_cache_dir out/cache lies in --output_dir',
+        ),
+        (['prepare', *COMMANDS['prepare'], '--max_record_bytes', '10'], '--max_record_bytes 10 is not between'),
         (
             ['prepare', *COMMANDS['prepare'], '--max_rejected_fraction', 'nan'],
             '--max_rejected_fraction nan is not between 0 and 1',

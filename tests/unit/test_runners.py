@@ -1,17 +1,66 @@
-"""A job runs in this process unless another runner is named, and never where it would lose records."""
+"""A job runs in worker processes here unless another runner is named, and never where it would lose records."""
 
 import pytest
 
+from pipeline import runners
 from pipeline.runners import beam_flags, make_pipeline
 from schemas.errors import ConfigError
 
 
-@pytest.mark.parametrize('flags', [[], ['--runner=direct'], ['--runner=DirectRunner'], ['--runner', 'directrunner']])
-def test_without_a_runner_and_with_the_direct_one_the_job_runs_in_this_process(flags):
-    assert type(make_pipeline(flags).runner).__name__ == 'FnApiRunner'
+@pytest.fixture(autouse=True)
+def cores(monkeypatch):
+    """A machine of three cores; nothing is started on it."""
+    monkeypatch.setattr(runners, '_usable_cores', lambda: 3)
+    monkeypatch.setattr(runners.fork_server, 'start', lambda: None)
+    return monkeypatch
 
 
-def test_a_runner_that_is_known_to_lose_records_is_refused():
+@pytest.mark.parametrize(
+    ('flags', 'workers'),
+    [
+        ([], 3),
+        (['--runner=direct'], 3),
+        (['--runner', 'DirectRunner'], 3),
+        (['--direct_num_workers', '5'], 5),
+        (['--direct_num_workers=0'], 3),
+        (['--temp_location=/tmp', '--direct_num_workers=1'], 1),
+        (['--direct_running_mode=in_memory'], 0),
+        (['--direct_running_mode', 'multi_processing', '--direct_num_workers=2'], 0),
+        (['--runner=FlinkRunner', '--parallelism=2'], 0),
+    ],
+)
+def test_there_is_a_worker_a_core_unless_something_else_is_asked_for(flags, workers):
+    assert runners.start_early(flags) == workers
+
+
+@pytest.mark.parametrize(
+    ('flags', 'runner'),
+    [
+        ([], 'LocalWorkersRunner'),
+        (['--runner=direct'], 'LocalWorkersRunner'),
+        (['--direct_num_workers=1'], 'FnApiRunner'),
+        (['--direct_running_mode=multi_processing'], 'FnApiRunner'),
+        (['--runner=PortableRunner'], 'PortableRunner'),
+    ],
+)
+def test_several_workers_are_processes_and_one_is_this_process(flags, runner):
+    assert type(make_pipeline(flags).runner).__name__ == runner
+
+
+def test_with_one_core_the_job_runs_in_this_process(cores):
+    cores.setattr(runners, '_usable_cores', lambda: 1)
+    assert type(make_pipeline([]).runner).__name__ == 'FnApiRunner'
+
+
+def test_where_no_process_can_be_started_the_job_runs_in_this_one(cores):
+    def refuse():
+        raise OSError('AF_UNIX path too long')
+
+    cores.setattr(runners.fork_server, 'start', refuse)
+    assert type(make_pipeline([]).runner).__name__ == 'FnApiRunner'
+
+
+def test_a_mode_that_is_known_to_lose_records_is_refused():
     with pytest.raises(ConfigError, match='multi_threading loses records'):
         make_pipeline(['--direct_running_mode=multi_threading', '--direct_num_workers=2'])
 
