@@ -33,6 +33,8 @@ setup(
     },
     install_requires=[
         'apache-beam>=2.77,<3',
+        'google-crc32c>=1.6,<2',
+        'isal>=1.7,<2',
         'keras>=3.15,<4',
         'numpy>=2.0,<2.5',
         'protobuf>=6.31.1,<7',
