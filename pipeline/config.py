@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import pathlib
 from collections.abc import Mapping
 
 from schemas.errors import ConfigError
@@ -10,6 +12,17 @@ from schemas.errors import ConfigError
 TEXTS = ('title_and_abstract', 'abstract', 'title')
 WEIGHTINGS = ('tf_idf_l2', 'tf_idf', 'count')
 DAMAGED_INPUTS = ('fail', 'dead_letter')
+# What n-grams' ids have room for beside row and count in a 64-bit key.
+MAX_VOCABULARY_SIZE = 1 << 25
+# A paper must fit into a block.
+MAX_RECORD_BYTES = 16 << 20
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    """Whether a path names the folder or something below it."""
+    if '://' in path + folder:
+        return f'{path.rstrip("/")}/'.startswith(f'{folder.rstrip("/")}/')
+    return pathlib.PurePath(os.path.abspath(path)).is_relative_to(os.path.abspath(folder))
 
 
 def _require(condition: bool, message: str) -> None:
@@ -42,7 +55,10 @@ class InputConfig:
         fields = ('id', 'title', 'abstract', 'categories', 'updated')
         for field in self.csv_columns:
             _require(field in fields, f'--csv_columns names the field "{field}"; the fields are {", ".join(fields)}')
-        _require(self.max_record_bytes >= 1024, f'--max_record_bytes {self.max_record_bytes} is below 1024')
+        _require(
+            1024 <= self.max_record_bytes <= MAX_RECORD_BYTES,
+            f'--max_record_bytes {self.max_record_bytes} is not between 1024 and {MAX_RECORD_BYTES}',
+        )
         _require(
             0 <= self.max_rejected_fraction <= 1,
             f'--max_rejected_fraction {self.max_rejected_fraction} is not between 0 and 1',
@@ -87,20 +103,38 @@ class NgramConfig:
         text: 'title_and_abstract', 'abstract' or 'title'.
         vocabulary_size: how many of the n-grams, the most frequent in the training papers, are kept.
         ngram_max: longest n-gram, in words.
+        min_document_frequency: n-grams that fewer training papers contain are left out.
+        max_document_fraction: n-grams that a larger share of the training papers contain are left out.
         weighting: 'count', 'tf_idf' (count * log(1 + N / (1 + df))) or 'tf_idf_l2' (the same, each paper's weights
             scaled to a Euclidean norm of 1).
+        sublinear_tf: whether 1 + log(count) stands in place of the count.
     """
 
     text: str = 'title_and_abstract'
     vocabulary_size: int = 150_000
     ngram_max: int = 2
+    min_document_frequency: int = 1
+    max_document_fraction: float = 1.0
     weighting: str = 'tf_idf_l2'
+    sublinear_tf: bool = False
 
     def __post_init__(self) -> None:
         _require(self.text in TEXTS, f'--text {self.text} is not one of {", ".join(TEXTS)}')
         _require(self.weighting in WEIGHTINGS, f'--weighting {self.weighting} is not one of {", ".join(WEIGHTINGS)}')
-        _require(self.vocabulary_size >= 1, f'--vocabulary_size {self.vocabulary_size} is below 1')
+        _require(
+            1 <= self.vocabulary_size <= MAX_VOCABULARY_SIZE,
+            f'--vocabulary_size {self.vocabulary_size} is not between 1 and {MAX_VOCABULARY_SIZE}',
+        )
         _require(1 <= self.ngram_max <= 3, f'--ngram_max {self.ngram_max} is not between 1 and 3')
+        _require(self.min_document_frequency >= 1, f'--min_document_frequency {self.min_document_frequency} is below 1')
+        _require(
+            0 < self.max_document_fraction <= 1,
+            f'--max_document_fraction {self.max_document_fraction} is not above 0 and at most 1',
+        )
+        _require(
+            not (self.sublinear_tf and self.weighting == 'count'),
+            '--sublinear_tf changes nothing with --weighting count; leave one of them out',
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -115,11 +149,13 @@ class PrepareConfig:
         split: how papers are divided.
         ngrams: how text becomes n-grams.
         shards: files a split; None lets the data decide (about 64 MB each).
+        analysis_cache_dir: where what was read and counted of each dump is kept for the next run; None keeps nothing.
     """
 
     input: InputConfig
     output_dir: str
     overwrite: bool = False
+    analysis_cache_dir: str | None = None
     min_label_set_papers: int = 2
     split: SplitConfig = SplitConfig()
     ngrams: NgramConfig = NgramConfig()
@@ -128,6 +164,11 @@ class PrepareConfig:
     def __post_init__(self) -> None:
         _require(self.min_label_set_papers >= 1, f'--min_label_set_papers {self.min_label_set_papers} is below 1')
         _require(self.shards is None or self.shards >= 1, f'--shards {self.shards} is below 1')
+        _require(
+            self.analysis_cache_dir is None or not _lies_in(self.analysis_cache_dir, self.output_dir),
+            f'--analysis_cache_dir {self.analysis_cache_dir} lies in --output_dir, where only what is published may '
+            'stand; choose a folder beside it',
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

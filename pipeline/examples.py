@@ -1,135 +1,306 @@
-"""Papers into the transform graph, tf.Examples out."""
+"""Training data out of paper blocks: each paper's n-gram ids, sorted into shards, weighed and encoded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+import io
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
-import pyarrow as pa
+import zstandard
 
-from pipeline.hashing import keyed_hash
+from pipeline.config import NgramConfig
+from pipeline.count_ngrams import Chunk, vocabulary_of
+from pipeline.encoding import ExampleColumns, between, encode_examples
+from pipeline.index import PLACES, Part, rows_of
+from pipeline.ngrams import Vocabulary, row_ngrams
+from pipeline.paper_blocks import PaperBlock, block_path
 from pipeline.progress import count
-from pipeline.shards import ShardRecord
+from pipeline.shards import Shard, shards_needed, write_shard
+from pipeline.tfrecords import write_tfrecords
+from pipeline.vocabulary import inverse_document_frequencies
 from schemas import features
-from schemas.paper import Paper
+from schemas.features import SPLITS
 
-# A worker with 2 GB of memory holds this many papers and their n-grams with ease.
-BATCH_PAPERS = 1000
-_FEATURES = (features.LABEL_IDS, features.NGRAM_IDS, features.NGRAM_WEIGHTS, features.PAPER_ID)
-
-
-def raw_record_batch(papers: Sequence[Paper]) -> pa.RecordBatch:
-    """Makes the transform graph's input of papers: a list<binary> column for each feature of raw_paper.pbtxt."""
-    columns = {
-        features.TITLE: [[paper.title.encode()] for paper in papers],
-        features.ABSTRACT: [[paper.abstract.encode()] for paper in papers],
-        features.LABELS: [[label.encode() for label in paper.labels] for paper in papers],
-        features.PAPER_ID: [[paper.id.encode()] for paper in papers],
-    }
-    strings = pa.large_list(pa.large_binary())
-    return pa.RecordBatch.from_arrays([pa.array(column, strings) for column in columns.values()], list(columns))
+# An element has some 2 MB at most. Before it is compressed, a pair of a paper and an n-gram takes 5 to 8 bytes of it.
+_PIECE_BYTES = 2_000_000
+_PIECE_PAPER_BYTES, _PIECE_NGRAM_BYTES, _PIECE_LABEL_BYTES = 28, 8, 4
+# Papers whose weights a worker holds at a time.
+_SLICE_PAPERS = 4096
+# What an encoded paper takes beside its n-grams, and for each of these; and what gzip makes of a byte.
+_PAPER_BYTES, _NGRAM_BYTES, _COMPRESSION = 140, 6.5, 0.85
 
 
-def encode_examples(batch: pa.RecordBatch) -> list[bytes]:
-    """Encodes transformed papers as tf.Examples, equal batches as equal bytes.
+class WriteExamples(beam.PTransform[Any, Any]):
+    """Writes the papers of each split as shards of TFRecords: examples/SPLIT/part-SSSSS-of-NNNNN.tfrecord.gz.
+
+    A paper's shard, and its place in it, follow from a hash of its id. Inputs: for each block its PLACES, and the
+    number of papers of each split. Output: a `Shard` for each file.
 
     Args:
-        batch: the transform graph's output.
+        root: the staging folder.
+        folder: where the blocks lie.
+        config: how n-grams are weighed.
+        shards: files a split; None makes them about 64 MB each.
+        vocabulary: chunks of the vocabulary.
+        documents: the number of training papers.
+        labels: one list of the labels, in the order of their ids.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        folder: str,
+        config: NgramConfig,
+        shards: int | None,
+        vocabulary: beam.PCollection[Chunk],
+        documents: beam.PCollection[int],
+        labels: beam.PCollection[list[str]],
+    ) -> None:
+        super().__init__()
+        self._root = root
+        self._folder = folder
+        self._config = config
+        self._shards = shards
+        self._vocabulary = vocabulary
+        self._documents = documents
+        self._labels = labels
+
+    def expand(
+        self, inputs: tuple[beam.PCollection[Part], beam.PCollection[dict[str, int]]]
+    ) -> beam.PCollection[Shard]:
+        """Looks up, groups and writes."""
+        places, papers = inputs
+        vocabulary, documents = beam.pvalue.AsList(self._vocabulary), beam.pvalue.AsSingleton(self._documents)
+        shards = papers | 'ShardsNeeded' >> beam.Map(shards_of, vocabulary, documents, self._shards)
+        number = beam.pvalue.AsSingleton(shards)
+        pieces = places | 'LookUp' >> beam.FlatMap(
+            _pieces, self._folder, vocabulary, beam.pvalue.AsSingleton(self._labels), number
+        ).with_output_types(Part)
+        every = shards | 'EveryShard' >> beam.FlatMap(_empty_pieces).with_output_types(Part)
+        return (
+            (pieces, every)
+            | 'WithEmptyShards' >> beam.Flatten()
+            | 'GroupByShard' >> beam.GroupByKey()
+            | 'Write' >> beam.Map(_write, self._root, self._config, vocabulary, documents, number)
+        )
+
+
+def shards_of(
+    papers: Mapping[str, int], vocabulary: Sequence[Chunk], documents: int, shards: int | None
+) -> dict[str, int]:
+    """Returns how many files each split gets: `shards`, or as many as make about 64 MB each."""
+    ngrams = vocabulary_of(vocabulary).counts.papers.sum() / documents
+    each = (_PAPER_BYTES + _NGRAM_BYTES * ngrams) * _COMPRESSION
+    return {split: shards or shards_needed(math.ceil(papers[split] * each)) for split in SPLITS}
+
+
+class Piece(NamedTuple):
+    """Some papers of a shard.
+
+    Attributes:
+        order: uint64 [papers, 2], by which the papers of a shard are sorted.
+        id_ends: int64 [papers], where the papers' ids end in `ids`.
+        ids: uint8 [bytes], the papers' ids, one after the other.
+        label_splits: int64 [papers + 1].
+        label_ids: int64 [labels], ascending within a paper.
+        ngram_splits: int64 [papers + 1].
+        ngram_ids: int64 [pairs], ascending within a paper.
+        counts: int64 [pairs], occurrences in the paper.
+    """
+
+    order: np.ndarray
+    id_ends: np.ndarray
+    ids: np.ndarray
+    label_splits: np.ndarray
+    label_ids: np.ndarray
+    ngram_splits: np.ndarray
+    ngram_ids: np.ndarray
+    counts: np.ndarray
+
+    def pack(self) -> bytes:
+        """Returns the arrays as bytes, the integers as narrow as they may be, compressed."""
+        buffer = io.BytesIO()
+        for array in self:
+            np.save(buffer, array.astype(np.min_scalar_type(array.max(initial=0))), allow_pickle=False)
+        return zstandard.ZstdCompressor(level=1).compress(buffer.getvalue())
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> Piece:
+        """Returns the arrays again."""
+        buffer = io.BytesIO(zstandard.ZstdDecompressor().decompress(packed))
+        return cls(*(np.load(buffer, allow_pickle=False) for _ in cls._fields))
+
+
+def pieces_of(
+    block: PaperBlock, places: np.ndarray, vocabulary: Vocabulary, labels: Sequence[str], shards: Mapping[str, int]
+) -> Iterator[tuple[int, int, Piece]]:
+    """Looks up the n-grams of a block's papers, shard by shard.
+
+    Args:
+        block: the block.
+        places: PLACES rows, ascending: the papers that are kept.
+        vocabulary: the n-grams that are kept.
+        labels: in the order of their ids.
+        shards: files of each split.
+
+    Yields:
+        Position of the split in SPLITS, number of the shard, and papers of it.
+    """
+    index = block.index[places['row']]
+    number = np.array([shards[split] for split in SPLITS], np.uint64)[places['split']]
+    shard = (index['id_high'] % number).astype(np.int64)
+    order = np.lexsort((shard, places['split']))
+    # The papers of each shard side by side: what follows cuts, and gathers nothing.
+    looked_up = row_ngrams(block.ngrams, vocabulary, places['row'][order])
+    label_ids, label_splits = _label_ids(block, places['row'][order], labels)
+    paper_ids = [block.paper_ids[row] for row in places['row'][order].tolist()]
+    sizes = np.array([_PIECE_PAPER_BYTES + len(id_) for id_ in paper_ids], np.int64)
+    sizes += _PIECE_NGRAM_BYTES * np.diff(looked_up.splits) + _PIECE_LABEL_BYTES * np.diff(label_splits)
+    size_before = np.append(0, np.cumsum(sizes))
+    split, shard, index = places['split'][order], shard[order], index[order]
+    changes = np.flatnonzero((split[1:] != split[:-1]) | (shard[1:] != shard[:-1])) + 1
+    for begin, end in itertools.pairwise([0, *changes.tolist(), len(order)]):
+        while begin < end:
+            limit = size_before[begin] + _PIECE_BYTES
+            stop = min(max(int(np.searchsorted(size_before, limit, 'right')) - 1, begin + 1), end)
+            ngrams, some = looked_up.splits[begin : stop + 1], label_splits[begin : stop + 1]
+            yield (
+                int(split[begin]),
+                int(shard[begin]),
+                Piece(
+                    np.column_stack([index['id_high'][begin:stop], index['id_low'][begin:stop]]),
+                    np.cumsum([len(id_) for id_ in paper_ids[begin:stop]]),
+                    np.frombuffer(b''.join(paper_ids[begin:stop]), np.uint8),
+                    some - some[0],
+                    label_ids[some[0] : some[-1]],
+                    ngrams - ngrams[0],
+                    looked_up.ids[ngrams[0] : ngrams[-1]],
+                    looked_up.counts[ngrams[0] : ngrams[-1]],
+                ),
+            )
+            begin = stop
+
+
+def merged(pieces: Iterable[Piece]) -> tuple[ExampleColumns, np.ndarray]:
+    """Sorts the papers of a shard.
 
     Returns:
-        A serialized tf.Example for each row. Its features stand in alphabetical order, which protocol buffers
-        themselves do not promise of a map.
+        Their columns, with weights of 0, and the n-grams' counts, int64 [pairs].
     """
-    from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
-
-    columns = []
-    for name in _FEATURES:
-        single = pa.RecordBatch.from_arrays([batch.column(name)], [name])
-        columns.append([_message_field(example) for example in RecordBatchToExamplesEncoder().encode(single)])
-    rows = (b''.join(row) for row in zip(*columns, strict=True))
-    return [b'\n' + _varint(len(row)) + row for row in rows]
-
-
-class BatchPapers(beam.PTransform[Any, Any]):
-    """Batches papers into the transform graph's input."""
-
-    def expand(self, papers: beam.PCollection[Paper]) -> beam.PCollection[pa.RecordBatch]:
-        """Batches."""
-        return (
-            papers
-            | 'Batch' >> beam.BatchElements(min_batch_size=BATCH_PAPERS, max_batch_size=BATCH_PAPERS)
-            | 'ToRecordBatch' >> beam.Map(raw_record_batch).with_output_types(pa.RecordBatch)
-        )
+    parts = list(pieces)
+    order_of = np.concatenate([np.zeros((0, 2), np.uint64), *(part.order for part in parts)])
+    order = np.lexsort((order_of[:, 1], order_of[:, 0]))
+    ids = [
+        part.ids[begin:end].tobytes()
+        for part in parts
+        for begin, end in zip(np.append(0, part.id_ends[:-1]), part.id_ends, strict=True)
+    ]
+    label_splits, labels = _reordered(parts, 'label_splits', ('label_ids',), order)
+    ngram_splits, ngrams = _reordered(parts, 'ngram_splits', ('ngram_ids', 'counts'), order)
+    weights = np.broadcast_to(np.float32(0), len(ngrams[0]))
+    columns = ExampleColumns(
+        [ids[at] for at in order.tolist()], labels[0], label_splits, ngrams[0], weights, ngram_splits
+    )
+    return columns, ngrams[1]
 
 
-class EncodeExamples(beam.PTransform[Any, Any]):
-    """Encodes transformed record batches as tf.Examples, keyed for `WriteShards` by a hash of the paper's id."""
-
-    def expand(self, batches: beam.PCollection[Any]) -> beam.PCollection[ShardRecord]:
-        """Encodes."""
-        return batches | 'Encode' >> beam.FlatMap(_shard_records).with_output_types(ShardRecord)
-
-
-class NgramStatistics(NamedTuple):
-    """Of each n-gram id, how often it occurs and in how many papers: int64 [vocabulary] each."""
-
-    occurrences: np.ndarray
-    papers: np.ndarray
+def examples_of(columns: ExampleColumns, counts: np.ndarray, idf: np.ndarray, config: NgramConfig) -> Iterator[bytes]:
+    """Weighs the n-grams of `merged` papers and encodes them: yields a serialized tf.Example for each."""
+    for start in range(0, len(columns.paper_ids), _SLICE_PAPERS):
+        some = between(columns, start, start + _SLICE_PAPERS)
+        first, last = columns.ngram_splits[start], columns.ngram_splits[start] + some.ngram_splits[-1]
+        yield from encode_examples(weighed(some, counts[first:last], idf, config))
 
 
-class CountNgrams(beam.CombineFn):
-    """Counts n-grams over transformed papers. Output: `NgramStatistics`."""
+def weighed(columns: ExampleColumns, counts: np.ndarray, idf: np.ndarray, config: NgramConfig) -> ExampleColumns:
+    """Fills in the weights, by the transform graph's own function."""
+    import tensorflow as tf
 
-    def __init__(self, vocabulary_size: int) -> None:
-        self._size = vocabulary_size
+    from pipeline import preprocessing
 
-    def create_accumulator(self, *args: Any, **kwargs: Any) -> NgramStatistics:
-        return NgramStatistics(np.zeros(self._size, np.int64), np.zeros(self._size, np.int64))
-
-    def add_input(self, mutable_accumulator: Any, element: Any, *args: Any, **kwargs: Any) -> NgramStatistics:
-        ids, counts = (
-            element[0].column(name).flatten().to_numpy(zero_copy_only=False)
-            for name in (features.NGRAM_IDS, features.NGRAM_COUNTS)
-        )
-        # An id stands once a paper. Sums of integers below 2**53 are exact in the doubles that bincount adds up.
-        occurrences = np.bincount(ids, counts, self._size).astype(np.int64)
-        return self._sum([mutable_accumulator, NgramStatistics(occurrences, np.bincount(ids, minlength=self._size))])
-
-    def merge_accumulators(self, accumulators: Any, *args: Any, **kwargs: Any) -> NgramStatistics:
-        return self._sum(list(accumulators))
-
-    def extract_output(self, accumulator: NgramStatistics, *args: Any, **kwargs: Any) -> NgramStatistics:
-        return accumulator
-
-    @staticmethod
-    def _sum(parts: list[NgramStatistics]) -> NgramStatistics:
-        return NgramStatistics(*(np.sum(arrays, axis=0) for arrays in zip(*parts, strict=True)))
+    rows = np.repeat(np.arange(len(columns.paper_ids)), np.diff(columns.ngram_splits))
+    rows, ids, counts = (tf.constant(array, tf.int64) for array in (rows, columns.ngram_ids, counts))
+    return columns._replace(ngram_weights=preprocessing.weigh(rows, ids, counts, tf.constant(idf), config).numpy())
 
 
-def _shard_records(batch: tuple[pa.RecordBatch, Any]) -> Iterator[ShardRecord]:
-    transformed = batch[0]
-    count('papers transformed', transformed.num_rows)
-    ids = transformed.column(features.PAPER_ID).flatten().to_pylist()
-    for id_, example in zip(ids, encode_examples(transformed), strict=True):
-        hash_ = keyed_hash(id_.decode(), 'shard')
-        # The order in the shard is the hash's too: neighbours share neither a day nor a subject.
-        yield hash_, hash_.to_bytes(8, 'big') + id_, example
+def _reordered(
+    parts: list[Piece], splits: str, names: Sequence[str], order: np.ndarray
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Concatenates ragged columns and puts their rows into an order."""
+    lengths = np.concatenate(
+        [np.zeros(0, np.int64), *(np.diff(getattr(part, splits).astype(np.int64)) for part in parts)]
+    )
+    begins = (np.cumsum(lengths) - lengths)[order]
+    ends = np.append(0, np.cumsum(lengths[order]))
+    # A shard has millions of pairs: columns as narrow as the pieces' own, and few positions at a time.
+    none = np.zeros(0, np.uint8)
+    columns = [np.concatenate([none, *(getattr(part, name) for part in parts)]) for name in names]
+    ordered = [np.empty_like(column) for column in columns]
+    for start in range(0, len(order), _SLICE_PAPERS):
+        bounds = ends[start : start + _SLICE_PAPERS + 1]
+        at = np.repeat(begins[start : start + _SLICE_PAPERS] - bounds[:-1], np.diff(bounds))
+        at += np.arange(bounds[0], bounds[-1])
+        for column, target in zip(columns, ordered, strict=True):
+            target[bounds[0] : bounds[-1]] = column[at]
+    return ends, ordered
 
 
-def _message_field(example: bytes) -> bytes:
-    """Returns the content of a serialized tf.Example's only field, its Features."""
-    header = 1
-    while example[header] & 0x80:
-        header += 1
-    return example[header + 1 :]
+def _label_ids(block: PaperBlock, rows: np.ndarray, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the label ids of some papers, ascending, without labels that no training paper has; and row splits."""
+    id_of = {label: id_ for id_, label in enumerate(labels)}
+    sets = [sorted(id_of[label] for label in names.split() if label in id_of) for names in block.label_sets]
+    wanted = [sets[position] for position in block.label_set_of[rows].tolist()]
+    ids = np.array([id_ for some in wanted for id_ in some], np.int64)
+    return ids, np.append(0, np.cumsum([len(some) for some in wanted], dtype=np.int64))
 
 
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+def _pieces(
+    part: Part, folder: str, vocabulary: list[Chunk], labels: list[str], shards: dict[str, int]
+) -> Iterator[Part]:
+    places = rows_of([part[1]], PLACES)
+    block = PaperBlock.load(block_path(folder, part[0]))
+    for split, shard, piece in pieces_of(block, places, _vocabulary(tuple(vocabulary)), labels, shards):
+        yield _key(split, shard), piece.pack()
+    count('papers looked up', len(places))
+
+
+def _empty_pieces(shards: dict[str, int]) -> Iterator[Part]:
+    for split, name in enumerate(SPLITS):
+        for shard in range(shards[name]):
+            yield _key(split, shard), b''
+
+
+def _write(
+    group: tuple[int, Iterable[bytes]],
+    root: str,
+    config: NgramConfig,
+    vocabulary: list[Chunk],
+    documents: int,
+    shards: dict[str, int],
+) -> Shard:
+    split, shard = divmod(group[0], 1 << 32)
+    columns, counts = merged(Piece.unpack(packed) for packed in group[1] if packed)
+    idf = inverse_document_frequencies(_vocabulary(tuple(vocabulary)).counts.papers, documents)
+    name = SPLITS[split]
+    file = f'{features.EXAMPLES_DIR}/{name}/part-{shard:05d}-of-{shards[name]:05d}.tfrecord.gz'
+    count('papers written', len(columns.paper_ids))
+
+    def write(path: str) -> None:
+        write_tfrecords(path, examples_of(columns, counts, idf, config))
+
+    return write_shard(root, file, write, len(columns.paper_ids))
+
+
+@functools.lru_cache(maxsize=1)
+def _vocabulary(chunks: tuple[Chunk, ...]) -> Vocabulary:
+    """Sorts the vocabulary once for all blocks of a bundle."""
+    return vocabulary_of(chunks)
+
+
+def _key(split: int, shard: int) -> int:
+    return (split << 32) + shard

@@ -25,6 +25,7 @@ def prepare_config(arguments: argparse.Namespace) -> configs.PrepareConfig:
         ),
         ngrams=_of(configs.NgramConfig, arguments),
         shards=arguments.shards,
+        analysis_cache_dir=arguments.analysis_cache_dir,
     )
 
 
@@ -99,6 +100,11 @@ def _add_prepare(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         '--shards', type=int, metavar='N', help='files a split (default: as many as make about 64 MB each)'
     )
+    output.add_argument(
+        '--analysis_cache_dir',
+        metavar='DIR',
+        help='keep there what was read and counted of each dump; a later run reads only what is new or changed',
+    )
     split = parser.add_argument_group('papers and split')
     split.add_argument(
         '--min_label_set_papers',
@@ -133,7 +139,21 @@ def _add_prepare(parser: argparse.ArgumentParser) -> None:
         help='most frequent n-grams to keep',
     )
     ngrams.add_argument(
-        '--ngram_max', type=int, default=defaults.ngram_max, metavar='N', help='longest n-gram, in words'
+        '--ngram_max', type=int, default=defaults.ngram_max, metavar='N', help='longest n-gram, in words: 1 to 3'
+    )
+    ngrams.add_argument(
+        '--min_document_frequency',
+        type=int,
+        default=defaults.min_document_frequency,
+        metavar='N',
+        help='n-grams that fewer training papers contain are left out',
+    )
+    ngrams.add_argument(
+        '--max_document_fraction',
+        type=float,
+        default=defaults.max_document_fraction,
+        metavar='F',
+        help='n-grams that a larger share of the training papers contain are left out',
     )
     ngrams.add_argument(
         '--weighting',
@@ -141,6 +161,7 @@ def _add_prepare(parser: argparse.ArgumentParser) -> None:
         default=defaults.weighting,
         help='weight of an n-gram in a paper; tf_idf_l2 scales each paper to length 1',
     )
+    ngrams.add_argument('--sublinear_tf', action='store_true', help='weigh 1 + log(count) in place of the count')
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:

@@ -5,100 +5,76 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
-import tensorflow_transform.beam as tft_beam
 
 from pipeline.config import PrepareConfig
+from pipeline.count_ngrams import CountNgrams
 from pipeline.deduplicate import DropDuplicatePapers
-from pipeline.examples import BatchPapers, CountNgrams, EncodeExamples
+from pipeline.examples import WriteExamples
 from pipeline.inputs import HashDumps
-from pipeline.label_sets import DropRareLabelSets
-from pipeline.preprocessing import preprocessing_fn
-from pipeline.raw_papers import tensor_adapter_config
-from pipeline.read import ReadPapers
+from pipeline.partitions import partitions_of
+from pipeline.read_blocks import ReadBlocks
 from pipeline.readers.format import Dump
-from pipeline.shards import WriteDeadLetters, WriteJson, WriteShards, write_tfrecords
+from pipeline.shards import WriteDeadLetters, WriteJson
+from pipeline.spell_ngrams import WriteVocabulary
 from pipeline.split import SplitByLabelSet
 from pipeline.tally import SumTallies, nested
-from pipeline.transform_graph import WriteVocabulary, canonicalize
+from pipeline.transform_graph import WriteTransformGraph
+from pipeline.vocabulary import VocabularyAnalyzer
 from schemas import features, outputs
 from schemas.errors import JobError
 
-# What gzip makes of a byte of tf.Example, measured on arXiv's papers.
-_TFRECORD_COMPRESSION = 0.85
+# Below the staging folder, and gone when the job ends.
+_BLOCKS, _SCRATCH = '.blocks', '.scratch'
 
 
 def build(root: beam.Pipeline, config: PrepareConfig, dumps: Sequence[Dump], staging: str) -> None:
     """Wires the job: everything that it publishes is written below `staging`."""
-    read = root | 'ReadPapers' >> ReadPapers(dumps, config.input, labelled=True)
-    distinct = read.papers | 'DropDuplicatePapers' >> DropDuplicatePapers()
-    kept = distinct.kept | 'DropRareLabelSets' >> DropRareLabelSets(config.min_label_set_papers)
-    papers = kept.kept | 'SplitByLabelSet' >> SplitByLabelSet(config.split)
-
-    transformed, graph = transform(papers.by_split, config, staging)
-    shards = [
-        examples
-        | f'Encode[{split}]' >> EncodeExamples()
-        | f'Write[{split}]'
-        >> WriteShards(
-            staging,
-            f'{features.EXAMPLES_DIR}/{split}',
-            '.tfrecord.gz',
-            write_tfrecords,
-            config.shards,
-            _TFRECORD_COMPRESSION,
-        )
-        for split, examples in transformed.items()
-    ]
-    statistics = transformed['train'] | 'CountNgrams' >> beam.CombineGlobally(
-        CountNgrams(config.ngrams.vocabulary_size)
+    blocks = config.analysis_cache_dir or outputs.join(staging, _BLOCKS)
+    partitions = partitions_of(dumps, config.ngrams.ngram_max)
+    read = root | 'ReadBlocks' >> ReadBlocks(dumps, config, blocks)
+    distinct = read.rows | 'DropDuplicatePapers' >> DropDuplicatePapers(partitions.papers)
+    split = (distinct.kept, read.label_sets) | 'SplitByLabelSet' >> SplitByLabelSet(
+        config.split, config.min_label_set_papers, partitions.papers
     )
-    ngrams = graph | 'WriteVocabulary' >> beam.ParDo(WriteVocabulary(staging), beam.pvalue.AsSingleton(statistics))
+    tallies = (split.tallies,) | 'SplitTallies' >> SumTallies()
+    labels = tallies | 'Labels' >> beam.Map(lambda counts: [label for label, _ in labels_by_frequency(counts)])
+    papers = tallies | 'Papers' >> beam.Map(
+        lambda counts: {name: counts.get(('splits', name), 0) for name in features.SPLITS}
+    )
+
+    counted = split.places | 'CountNgrams' >> CountNgrams(blocks, config.ngrams, partitions.ngram_bits)
+    vocabularies = VocabularyAnalyzer(counted.vocabulary, counted.documents, labels)
+    _ = root | 'WriteTransformGraph' >> WriteTransformGraph(
+        config.ngrams,
+        vocabularies,
+        outputs.join(staging, features.TRANSFORM_GRAPH_DIR),
+        outputs.join(staging, _SCRATCH),
+    )
+    _ = split.places | 'WriteVocabulary' >> WriteVocabulary(staging, blocks, counted.vocabulary)
+    _ = tallies | 'WriteLabels' >> beam.Map(_write_labels, outputs.join(staging, features.LABELS_FILE))
+    shards = (split.places, papers) | 'WriteExamples' >> WriteExamples(
+        staging, blocks, config.ngrams, config.shards, counted.vocabulary, counted.documents, labels
+    )
     letters = read.dead_letters | 'WriteDeadLetters' >> WriteDeadLetters(staging, features.DEAD_LETTERS_DIR)
 
-    tallies = (read.tallies, distinct.tallies, kept.tallies, papers.tallies, ngrams)
-    accounts = tallies | 'Statistics' >> SumTallies() | 'ToStatistics' >> beam.Map(prepare_statistics)
-    _ = accounts | 'WriteStatistics' >> WriteJson(outputs.join(staging, features.STATISTICS_FILE))
+    counts = (read.tallies, distinct.tallies, split.tallies, counted.tallies) | 'Statistics' >> SumTallies()
+    _ = (
+        counts
+        | 'ToStatistics' >> beam.Map(prepare_statistics)
+        | 'WriteStatistics' >> WriteJson(outputs.join(staging, features.STATISTICS_FILE))
+    )
     inputs = root | 'Dumps' >> beam.Create(dumps) | 'HashDumps' >> HashDumps()
-    files = [*shards, letters] | 'Shards' >> beam.Flatten()
+    files = (shards, letters) | 'Shards' >> beam.Flatten()
     _ = (
         root
         | 'Manifest' >> beam.Create([None])
         | 'ToManifest' >> beam.Map(_manifest, config, beam.pvalue.AsList(inputs), beam.pvalue.AsList(files))
         | 'WriteManifest' >> WriteJson(outputs.join(staging, features.MANIFEST_FILE))
     )
-
-
-def transform(
-    papers: dict[str, beam.PCollection[Any]], config: PrepareConfig, staging: str
-) -> tuple[dict[str, beam.PCollection[Any]], beam.PCollection[str]]:
-    """Computes the transform graph on the training papers, and transforms all of them.
-
-    Returns:
-        Transformed record batches by split, and the path of the published graph.
-    """
-    with tft_beam.Context(temp_dir=outputs.join(staging, '.transform')):
-        raw = {
-            split: (part | f'Batch[{split}]' >> BatchPapers(), tensor_adapter_config())
-            for split, part in papers.items()
-        }
-        function = raw['train'] | 'Analyze' >> tft_beam.AnalyzeDataset(preprocessing_fn(config.ngrams))
-        transformed = {
-            split: ((part, function) | f'Transform[{split}]' >> tft_beam.TransformDataset(output_record_batches=True))[
-                0
-            ]
-            for split, part in raw.items()
-        }
-        folder = outputs.join(staging, features.TRANSFORM_GRAPH_DIR)
-        graph = (
-            function
-            | 'WriteTransformGraph' >> tft_beam.WriteTransformFn(folder)
-            | 'Canonicalize' >> beam.Map(lambda _: canonicalize(folder))
-        )
-    return transformed, graph
 
 
 def run(config: PrepareConfig, dumps: Sequence[Dump], pipeline: beam.Pipeline, staging: str) -> dict[str, Any]:
@@ -108,14 +84,27 @@ def run(config: PrepareConfig, dumps: Sequence[Dump], pipeline: beam.Pipeline, s
         The statistics.
 
     Raises:
-        JobError: if not every record is accounted for.
+        JobError: if not every record is accounted for, or if the cache cannot be written.
     """
+    if config.analysis_cache_dir:
+        outputs.require_writable(config.analysis_cache_dir, '--analysis_cache_dir')
     build(pipeline, config, dumps, staging)
     pipeline.run().wait_until_finish()
-    outputs.remove(outputs.join(staging, '.transform'))
+    for scratch in (_BLOCKS, _SCRATCH):
+        outputs.remove(outputs.join(staging, scratch))
     statistics = outputs.read_json(outputs.join(staging, features.STATISTICS_FILE))
     check_accounts(statistics)
     return statistics
+
+
+def labels_by_frequency(counts: Mapping[tuple[str, ...], int]) -> list[tuple[str, int]]:
+    """Returns the labels that training papers have, and how many: the most frequent first, in the order of their ids.
+
+    >>> labels_by_frequency({('labels', 'cs.LG', 'train'): 2, ('labels', 'cs.AI', 'train'): 2, ('read',): 9})
+    [('cs.AI', 2), ('cs.LG', 2)]
+    """
+    found = [(path[1], papers) for path, papers in counts.items() if path[0] == 'labels' and path[2] == 'train']
+    return sorted(found, key=lambda label: (-label[1], label[0]))
 
 
 def prepare_statistics(counts: dict[tuple[str, ...], int]) -> dict[str, Any]:
@@ -155,9 +144,15 @@ def check_accounts(statistics: dict[str, Any]) -> None:
         )
 
 
+def _write_labels(counts: Mapping[tuple[str, ...], int], path: str) -> None:
+    rows = (f'{label}\t{id_}\t{papers}\n' for id_, (label, papers) in enumerate(labels_by_frequency(counts)))
+    outputs.make_folder(path.rpartition('/')[0])
+    outputs.write_text(path, f'{features.LABELS_HEADER}\n' + ''.join(rows))
+
+
 def _manifest(_: None, config: PrepareConfig, inputs: list[Any], files: list[Any]) -> dict[str, Any]:
     described = dataclasses.asdict(config)
-    del described['output_dir'], described['overwrite']
+    del described['output_dir'], described['overwrite'], described['analysis_cache_dir']
     packages = ('arxiv-tagger', 'apache-beam', 'tensorflow', 'tensorflow-transform', 'tfx-bsl')
     return {
         'config': described,

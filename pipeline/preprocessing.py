@@ -1,52 +1,93 @@
-"""The transform graph: raw title and abstract in, weighted n-gram ids out.
+"""The transform graph: raw title and abstract in, weighted n-gram ids out. Pure TensorFlow, no Beam.
 
-Pure TensorFlow and tf.Transform, no Beam. The same graph runs in `prepare`, where tf.Transform fills in the
-vocabulary and the document frequencies, and inside the exported model, so training and serving cannot drift apart.
+`prepare` runs the beginning of it (`split_words`, `hash_words`) once on every paper, and its end (`weigh`) on what
+NumPy has counted and looked up in between (`ngrams.py`); the exported model runs the whole. Integers are exact and the
+functions at both ends are the same, so the two agree to the bit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
-import tensorflow_transform as tft
 
 from pipeline.config import NgramConfig
+from pipeline.ngrams import extend_fingerprint
 from schemas import features
 
 # What keras.layers.TextVectorization strips by default.
 _PUNCTUATION = r'[!"#$%&()\*\+,-\./:;<=>?@\[\\\]^_`{|}~\']'
+_WORD_HASHES = 2**63 - 1
 
 Tensors = dict[str, tf.Tensor | tf.SparseTensor]
 
 
-def preprocessing_fn(config: NgramConfig) -> Callable[[Tensors], Tensors]:
+class LookupTable(NamedTuple):
+    """A vocabulary as the graph holds it.
+
+    Attributes:
+        fingerprints: int64 [n], ascending.
+        ids: int64 [n], in the order of `fingerprints`.
+    """
+
+    fingerprints: tf.Tensor
+    ids: tf.Tensor
+
+
+class Vocabularies(NamedTuple):
+    """What the graph knows of the training papers.
+
+    Attributes:
+        ngrams: the n-grams that are kept.
+        idf: float32 [n-grams], by id, the inverse document frequencies.
+        labels: the labels.
+    """
+
+    ngrams: LookupTable
+    idf: tf.Tensor
+    labels: LookupTable
+
+
+def preprocessing_fn(
+    config: NgramConfig, vocabularies: Callable[[Tensors], Vocabularies]
+) -> Callable[[Tensors], Tensors]:
     """Makes the function that tf.Transform traces.
 
     Args:
-        config: the text, the vocabulary and the weighting.
+        config: the text, the n-grams and the weighting.
+        vocabularies: given the inputs, returns the vocabularies as tensors: constants, or analyzers' results.
 
     Returns:
         A function of `title`, `abstract`, `paper_id` (string, [batch]) and `labels` (string SparseTensor,
         [batch, n]). It gives SparseTensors [batch, n] of `ngram_ids` (int64, ascending within a paper, each once),
-        `ngram_counts` (int64) and `ngram_weights` (float32, both in the same order) and `label_ids` (int64,
-        ascending), and `paper_id` unchanged. What is in no vocabulary is left out: a row can be empty.
+        `ngram_weights` (float32, in the same order) and `label_ids` (int64, ascending), and `paper_id` unchanged.
+        What is in no vocabulary is left out: a row can be empty.
     """
 
     def preprocess(inputs: Tensors) -> Tensors:
-        ngrams = split_ngrams(_text(inputs, config.text), config.ngram_max)
-        ids, counts, weights = weigh_ngrams(ngrams, config)
+        known = vocabularies(inputs)
+        text = text_of(inputs[features.TITLE], inputs[features.ABSTRACT], config.text)
+        rows, ids, counts = count_known(*fingerprint_ngrams(split_words(text), config.ngram_max), known.ngrams)
+        weights = weigh(rows, ids, counts, known.idf, config)
         labels = inputs[features.LABELS]
-        label_ids = tft.compute_and_apply_vocabulary(labels, vocab_filename=features.LABEL_VOCABULARY)
+        label_rows, label_ids, _ = count_known(labels.indices[:, 0], hash_words(labels.values), known.labels)
+        batch = tf.size(text, tf.int64)
         return {
-            features.NGRAM_IDS: ids,
-            features.NGRAM_COUNTS: counts,
-            features.NGRAM_WEIGHTS: weights,
-            features.LABEL_IDS: _known_ascending(label_ids),
+            features.NGRAM_IDS: _sparse_rows(rows, ids, batch),
+            features.NGRAM_WEIGHTS: _sparse_rows(rows, weights, batch),
+            features.LABEL_IDS: _sparse_rows(label_rows, label_ids, batch),
             features.PAPER_ID: inputs[features.PAPER_ID],
         }
 
     return preprocess
+
+
+def text_of(title: tf.Tensor, abstract: tf.Tensor, text: str) -> tf.Tensor:
+    """Returns what is read of papers: string [batch]."""
+    if text == 'title_and_abstract':
+        return tf.strings.join([title, abstract], separator=' ')
+    return {'title': title, 'abstract': abstract}[text]
 
 
 def standardize(text: tf.Tensor) -> tf.Tensor:
@@ -54,108 +95,108 @@ def standardize(text: tf.Tensor) -> tf.Tensor:
     return tf.strings.regex_replace(tf.strings.lower(text), _PUNCTUATION, '')
 
 
-def split_ngrams(text: tf.Tensor, ngram_max: int) -> tf.RaggedTensor:
-    """Splits texts at white space into n-grams of 1 to `ngram_max` words, joined by a blank.
+def split_words(text: tf.Tensor) -> tf.RaggedTensor:
+    """Splits texts at white space: string [batch] in, string RaggedTensor [batch, words] out."""
+    return tf.strings.split(standardize(text))
+
+
+def hash_words(words: tf.Tensor) -> tf.Tensor:
+    """Returns 63-bit hashes of words (FarmHash64): string [n] in, int64 [n] out."""
+    return tf.strings.to_hash_bucket_fast(words, _WORD_HASHES)
+
+
+def fingerprint_ngrams(words: tf.RaggedTensor, ngram_max: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the fingerprints of each text's n-grams of 1 to `ngram_max` words.
 
     Args:
-        text: string [batch].
+        words: string RaggedTensor [batch, words].
         ngram_max: longest n-gram, in words.
 
     Returns:
-        string RaggedTensor [batch, n], with repetitions.
+        int64 [n] each, with repetitions, in no order: the text's row, and the n-gram's fingerprint.
     """
-    words = tf.strings.split(standardize(text))
-    return tf.strings.ngrams(words, ngram_width=tuple(range(1, ngram_max + 1)), separator=' ')
+    rows, hashes = words.value_rowids(), hash_words(words.values)
+    longer = extend_fingerprint(tf.constant(0, tf.int64), hashes)
+    all_rows, fingerprints = [rows], [longer]
+    for length in range(2, ngram_max + 1):
+        # At each token begins an n-gram; it is one if it ends in the same text.
+        begins = rows[: 1 - length]
+        longer = extend_fingerprint(longer[: tf.size(begins)], hashes[length - 1 :])
+        whole = tf.equal(begins, rows[length - 1 :])
+        all_rows.append(tf.boolean_mask(begins, whole))
+        fingerprints.append(tf.boolean_mask(longer, whole))
+    return tf.concat(all_rows, 0), tf.concat(fingerprints, 0)
 
 
-def weigh_ngrams(
-    ngrams: tf.RaggedTensor, config: NgramConfig
-) -> tuple[tf.SparseTensor, tf.SparseTensor, tf.SparseTensor]:
-    """Looks n-grams up in the vocabulary of the training papers and weighs them.
-
-    The stock analyzers of tf.Transform: a vocabulary of the most frequent n-grams by occurrences (of equally frequent
-    ones the later string stays, as in Keras) and a dense vector of document frequencies.
+def count_known(rows: tf.Tensor, fingerprints: tf.Tensor, table: LookupTable) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Looks fingerprints up, and counts how often each id occurs in each row.
 
     Args:
-        ngrams: string RaggedTensor [batch, n].
-        config: the vocabulary's size and the weighting.
+        rows: int64 [n].
+        fingerprints: int64 [n].
+        table: what is in it is counted; the rest is left out. Not empty.
 
     Returns:
-        SparseTensors [batch, n]: ids (int64, ascending, each once), counts (int64) and weights (float32).
+        int64 vectors of equal length, sorted by row and then by id: row, id, and count.
     """
-    ids = tft.compute_and_apply_vocabulary(
-        ngrams.to_sparse(),
-        top_k=config.vocabulary_size,
-        vocab_filename=features.NGRAM_VOCABULARY,
-    )
-    rows, ids, counts = count_ids(ids, config.vocabulary_size)
-    weights = tf.cast(counts, tf.float32)
-    if config.weighting != 'count':
-        seen = tf.math.bincount(
-            tf.cast(ids, tf.int32),
-            minlength=config.vocabulary_size,
-            maxlength=config.vocabulary_size,
-            dtype=tf.int64,
-        )
-        document_frequencies = tft.sum(seen[tf.newaxis, :], reduce_instance_dims=False, name='document_frequencies')
-        documents = tft.sum(tf.cast(ngrams.nrows(), tf.int64)[tf.newaxis], name='documents')
-        # While it still analyzes, tf.Transform runs this graph with scalars where the analyzers' results will stand.
-        document_frequencies = tf.broadcast_to(document_frequencies, [config.vocabulary_size])
-        documents = tf.reshape(documents, [])
-        weights = tf_idf(weights, tf.gather(document_frequencies, ids), documents)
+    size = tf.size(table.fingerprints, tf.int64)
+    position = tf.minimum(tf.searchsorted(table.fingerprints, fingerprints, out_type=tf.int64), size - 1)
+    known = tf.equal(tf.gather(table.fingerprints, position), fingerprints)
+    ids = tf.gather(table.ids, tf.boolean_mask(position, known))
+    keys, _, counts = tf.unique_with_counts(tf.sort(tf.boolean_mask(rows, known) * size + ids), out_idx=tf.int64)
+    return keys // size, keys % size, counts
+
+
+def weigh(rows: tf.Tensor, ids: tf.Tensor, counts: tf.Tensor, idf: tf.Tensor, config: NgramConfig) -> tf.Tensor:
+    """Weighs the n-grams of papers.
+
+    tf_idf: count * idf; with `sublinear_tf` (1 + log(count)) * idf, as scikit-learn's TfidfVectorizer computes it;
+    tf_idf_l2: the same, each paper's weights scaled to a Euclidean norm of 1.
+
+    Args:
+        rows: int64 [n], ascending.
+        ids: int64 [n].
+        counts: int64 [n], occurrences in the paper.
+        idf: float32 [n-grams], by id.
+        config: which weighting.
+
+    Returns:
+        float32 [n].
+    """
+    if config.weighting == 'count':
+        return tf.cast(counts, tf.float32)
+    if config.sublinear_tf:
+        # In double precision, so that vectorised and scalar code round to the same single.
+        frequencies = tf.cast(1 + tf.math.log(tf.cast(counts, tf.float64)), tf.float32)
+    else:
+        frequencies = tf.cast(counts, tf.float32)
+    weights = frequencies * tf.gather(idf, ids)
     if config.weighting == 'tf_idf_l2':
         norms = tf.math.sqrt(tf.math.segment_sum(tf.square(weights), rows))
         weights = tf.math.divide_no_nan(weights, tf.gather(norms, rows))
-    batch = ngrams.nrows()
-    return _sparse_rows(rows, ids, batch), _sparse_rows(rows, counts, batch), _sparse_rows(rows, weights, batch)
+    return weights
 
 
-def tf_idf(counts: tf.Tensor, document_frequencies: tf.Tensor, documents: tf.Tensor) -> tf.Tensor:
-    """Weighs n-gram counts by how few papers contain the n-gram.
+def inverse_document_frequencies(papers: tf.Tensor, documents: tf.Tensor) -> tf.Tensor:
+    """Weighs n-grams by how few papers contain them.
 
-    weight = count * log(1 + N / (1 + df)), as keras.layers.TextVectorization(output_mode='tf_idf') computes it.
+    idf = log(1 + N / (1 + df)), as keras.layers.TextVectorization(output_mode='tf_idf') computes it.
 
     Args:
-        counts: float32 [n], occurrences in a paper of each of its distinct n-grams.
-        document_frequencies: int64 [n], training papers that contain the n-gram, in the same order.
+        papers: int64 [n], training papers that contain the n-gram.
         documents: int64 scalar N, training papers.
 
     Returns:
         float32 [n].
     """
-    df = tf.cast(document_frequencies, tf.float32)
-    return counts * tf.math.log(1.0 + tf.cast(documents, tf.float32) / (1.0 + df))
-
-
-def count_ids(ids: tf.SparseTensor, vocabulary_size: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Counts how often each id occurs in each row.
-
-    Args:
-        ids: int64 SparseTensor [batch, n]; -1 stands for what is not in the vocabulary and is left out.
-        vocabulary_size: above every id.
-
-    Returns:
-        int64 vectors of equal length, sorted by row and then by id: row, id, and count.
-    """
-    known = ids.values >= 0
-    rows = tf.boolean_mask(ids.indices[:, 0], known)
-    keys, _, counts = tf.unique_with_counts(
-        tf.sort(rows * vocabulary_size + tf.boolean_mask(ids.values, known)), out_idx=tf.int64
-    )
-    return keys // vocabulary_size, keys % vocabulary_size, counts
-
-
-def _text(inputs: Tensors, text: str) -> tf.Tensor:
-    if text == 'title_and_abstract':
-        return tf.strings.join([inputs[features.TITLE], inputs[features.ABSTRACT]], separator=' ')
-    return inputs[text]
-
-
-def _known_ascending(ids: tf.SparseTensor) -> tf.SparseTensor:
-    rows, ids_, _ = count_ids(ids, 1 << 31)
-    return _sparse_rows(rows, ids_, ids.dense_shape[0])
+    df = tf.cast(papers, tf.float32)
+    return tf.math.log(1.0 + tf.cast(documents, tf.float32) / (1.0 + df))
 
 
 def _sparse_rows(rows: tf.Tensor, values: tf.Tensor, batch: tf.Tensor) -> tf.SparseTensor:
-    """Packs a value and its row number into a SparseTensor [batch, n] whose rows are filled from the left."""
-    return tf.RaggedTensor.from_value_rowids(values, rows, nrows=batch).to_sparse()
+    """Packs values and their ascending row numbers into a SparseTensor [batch, n], its rows filled from the left."""
+    # A few operations of ours: a RaggedTensor's to_sparse makes a hundred, which took a second to trace.
+    starts = tf.searchsorted(rows, tf.range(batch), out_type=tf.int64)
+    columns = tf.range(tf.size(rows, tf.int64)) - tf.gather(starts, rows)
+    width = tf.reduce_max(tf.concat([[-1], columns], 0)) + 1
+    return tf.SparseTensor(tf.stack([rows, columns], 1), values, tf.stack([batch, width]))

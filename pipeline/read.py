@@ -57,12 +57,23 @@ class ReadPapers(beam.PTransform[Any, Any]):
                 'dead_letters', 'tallies', main='papers'
             )
         )
-        counts = (read.tallies,) | 'CountRecords' >> SumTallies()
-        checked = counts | 'CheckRejected' >> beam.Map(check_rejected, self._config.max_rejected_fraction)
+        checked = read.tallies | 'CheckRejected' >> CheckRejected(self._config.max_rejected_fraction)
         papers = read.papers | 'HoldUntilChecked' >> beam.Map(
             _first, beam.pvalue.AsSingleton(checked)
         ).with_output_types(Paper)
         return ReadResult(papers, read.dead_letters, read.tallies)
+
+
+class CheckRejected(beam.PTransform[Any, Any]):
+    """Sums the tallies of reading and checks them: one element, True. Raises JobError: see `check_rejected`."""
+
+    def __init__(self, max_fraction: float) -> None:
+        super().__init__()
+        self._max_fraction = max_fraction
+
+    def expand(self, tallies: beam.PCollection[Tally]) -> beam.PCollection[bool]:
+        """Checks."""
+        return (tallies,) | 'CountRecords' >> SumTallies() | 'Check' >> beam.Map(check_rejected, self._max_fraction)
 
 
 def check_rejected(counts: dict[tuple[str, ...], int], max_fraction: float) -> bool:
@@ -93,6 +104,43 @@ def check_rejected(counts: dict[tuple[str, ...], int], max_fraction: float) -> b
     return True
 
 
+def papers_of(
+    part: ByteRange, options: ReadOptions, counts: Counts, *, fail_on_damage: bool
+) -> Iterator[Paper | DeadLetter]:
+    """Yields a paper or a dead letter for each record of a byte range.
+
+    Args:
+        part: what to read.
+        options: what the user said of the dumps.
+        counts: tallies are added here: records read, rejected by reason, what categories meant.
+        fail_on_damage: whether a damaged file fails the job; if not, it ends as a dead letter.
+
+    Raises:
+        JobError: see there, or if the file cannot be read.
+    """
+    for record in format_named(part.dump.format).read(part, range_blocks(part), options):
+        counts[('read',)] += 1
+        count('records read', 1)
+        if isinstance(record, DeadLetter):
+            if record.reason == Reason.DAMAGED_FILE and fail_on_damage:
+                raise JobError(
+                    f'{record.source} is damaged: {record.message} (readable up to byte {record.position}). '
+                    'Fetch it again, or say --damaged_inputs dead_letter to use what can be read of it.'
+                )
+            letter = record
+        else:
+            try:
+                paper, categories = parse_paper(record.fields, labelled=options.labelled)
+            except RejectedRecord as rejection:
+                letter = record.dead_letter(rejection)
+            else:
+                counts.update(_category_tallies(categories))
+                yield paper
+                continue
+        counts[('rejected', letter.reason)] += 1
+        yield letter
+
+
 class _ReadRange(beam.DoFn):
     def __init__(self, options: ReadOptions, fail_on_damage: bool) -> None:
         self._options = options
@@ -104,35 +152,17 @@ class _ReadRange(beam.DoFn):
         self._counts = Counts()
 
     def process(self, part: ByteRange) -> Iterator[Any]:
-        read = format_named(part.dump.format).read
-        for record in read(part, range_blocks(part), self._options):
-            self._counts[('read',)] += 1
-            count('records read', 1)
-            if isinstance(record, DeadLetter):
-                yield self._rejected(record)
-                continue
-            try:
-                paper, categories = parse_paper(record.fields, labelled=self._options.labelled)
-            except RejectedRecord as rejection:
-                yield self._rejected(record.dead_letter(rejection))
-                continue
-            self._papers.inc()
-            self._counts.update(_category_tallies(categories))
-            yield paper
+        for found in papers_of(part, self._options, self._counts, fail_on_damage=self._fail_on_damage):
+            if isinstance(found, Paper):
+                self._papers.inc()
+                yield found
+            else:
+                self._dead_letters.inc()
+                yield beam.pvalue.TaggedOutput('dead_letters', found)
 
     def finish_bundle(self) -> Iterable[Any]:
         for tally in self._counts.flush():
             yield beam.pvalue.TaggedOutput('tallies', tally)
-
-    def _rejected(self, letter: DeadLetter) -> Any:
-        if letter.reason == Reason.DAMAGED_FILE and self._fail_on_damage:
-            raise JobError(
-                f'{letter.source} is damaged: {letter.message} (readable up to byte {letter.position}). '
-                'Fetch it again, or say --damaged_inputs dead_letter to use what can be read of it.'
-            )
-        self._dead_letters.inc()
-        self._counts[('rejected', letter.reason)] += 1
-        return beam.pvalue.TaggedOutput('dead_letters', letter)
 
 
 def _category_tallies(categories: CanonicalCategories) -> Iterator[tuple[str, ...]]:

@@ -30,9 +30,25 @@ Shard = dict[str, Any]
 SHARD_BYTES = 64 << 20
 
 
-def shards_needed(record_bytes: int, compression_ratio: float = 1.0) -> int:
-    """Returns how many shards of about 64 MB that many bytes of records make; at least one."""
-    return max(1, round(record_bytes * compression_ratio / SHARD_BYTES))
+def shards_needed(file_bytes: int) -> int:
+    """Returns how many shards of about 64 MB that many bytes of files make; at least one."""
+    return max(1, round(file_bytes / SHARD_BYTES))
+
+
+def write_shard(root: str, name: str, write: Callable[[str], None], records: int) -> Shard:
+    """Writes a file below `root`, first to a local scratch folder: what is written there half is never seen.
+
+    Args:
+        root: the staging folder.
+        name: path below it.
+        write: writes the content to a local path; the same content each time it is called.
+        records: how many records that has.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        local = os.path.join(scratch, 'shard')
+        write(local)
+        digest, size = _copy(local, outputs.join(root, name))
+    return {'file': name, 'records': records, 'bytes': size, 'sha256': digest}
 
 
 class WriteShards(beam.PTransform[Any, Any]):
@@ -48,7 +64,6 @@ class WriteShards(beam.PTransform[Any, Any]):
         suffix: str,
         write: Callable[[str, Iterable[bytes]], None],
         shards: int | None = None,
-        compression_ratio: float = 1.0,
     ) -> None:
         """Configures the sink.
 
@@ -58,7 +73,6 @@ class WriteShards(beam.PTransform[Any, Any]):
             suffix: of the file names.
             write: writes records to a local file; equal records give equal bytes.
             shards: number of files; None lets the size of the records decide.
-            compression_ratio: what `write` makes of a byte, roughly.
         """
         super().__init__()
         self._root = root
@@ -66,7 +80,6 @@ class WriteShards(beam.PTransform[Any, Any]):
         self._suffix = suffix
         self._write = write
         self._shards = shards
-        self._ratio = compression_ratio
 
     def expand(self, records: beam.PCollection[ShardRecord]) -> beam.PCollection[Shard]:
         """Groups by shard, sorts and writes."""
@@ -75,7 +88,7 @@ class WriteShards(beam.PTransform[Any, Any]):
                 records
                 | 'Sizes' >> beam.Map(_size).with_output_types(int)
                 | 'SumSizes' >> beam.CombineGlobally(sum)
-                | 'ShardsNeeded' >> beam.Map(shards_needed, self._ratio)
+                | 'ShardsNeeded' >> beam.Map(shards_needed)
             )
         else:
             shards = records.pipeline | 'Shards' >> beam.Create([self._shards])
@@ -126,16 +139,6 @@ def write_lines(path: str, records: Iterable[bytes]) -> None:
         file.writelines(record + b'\n' for record in records)
 
 
-def write_tfrecords(path: str, records: Iterable[bytes]) -> None:
-    """Writes a gzipped TFRecord file. The fastest level: weights hardly compress, and reading is as fast."""
-    import tensorflow as tf
-
-    options = tf.io.TFRecordOptions(compression_type='GZIP', compression_level=1)
-    with tf.io.TFRecordWriter(path, options) as writer:
-        for record in records:
-            writer.write(record)
-
-
 def json_line(value: Any) -> bytes:
     """Encodes a value as one line of JSON, non-ASCII text as it is."""
     return json.dumps(value, ensure_ascii=False, separators=(', ', ': ')).encode()
@@ -154,11 +157,7 @@ class _WriteShard(beam.DoFn):
         name = f'part-{shard:05d}-of-{shards:05d}{self._suffix}'
         if self._folder:
             name = f'{self._folder}/{name}'
-        with tempfile.TemporaryDirectory() as scratch:
-            local = os.path.join(scratch, 'shard')
-            self._write(local, (record for _, _, record in records))
-            digest, size = _copy(local, outputs.join(self._root, name))
-        yield {'file': name, 'records': len(records), 'bytes': size, 'sha256': digest}
+        yield write_shard(self._root, name, lambda path: self._write(path, (row[2] for row in records)), len(records))
 
 
 def _copy(local: str, target: str) -> tuple[str, int]:

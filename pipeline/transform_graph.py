@@ -1,55 +1,51 @@
-"""The transform graph on disk: made independent of the run that wrote it, and read for its vocabulary.
+"""The transform graph on disk: traced by tf.Transform, and made independent of the run that wrote it.
 
-tf.Transform names lookup tables after the temporary folder of the run, and functions after how many the process had
-traced before. Both change nothing about what the graph computes, but make equal runs differ in their bytes.
+tf.Transform numbers functions by how many the process had traced before, and notes the machine's threads and devices.
+Neither changes what the graph computes, but both make equal runs differ in their bytes.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Mapping
+from typing import Any
 
 import apache_beam as beam
+import pyarrow as pa
+import tensorflow_transform.beam as tft_beam
 from apache_beam.io.filesystems import FileSystems
 
-from pipeline.examples import NgramStatistics
-from pipeline.tally import Tally
-from schemas import features, outputs
+from pipeline.config import NgramConfig
+from pipeline.preprocessing import preprocessing_fn
+from pipeline.raw_papers import tensor_adapter_config
+from pipeline.vocabulary import VocabularyAnalyzer, analyzed
+from schemas import outputs
 
 _TRANSFORM_FN = 'transform_fn'
-_TABLE_NAME = re.compile(rb"""hash_table_tf\.Tensor\(b(['"]).*/(?P<asset>[^/]+)\1, shape=\(\), dtype=string\)\S*""")
-_WORD = re.compile(r'\w+')
 
 
-def canonical_saved_model(serialized: bytes, assets: dict[str, bytes]) -> bytes:
+def canonical_saved_model(serialized: bytes) -> bytes:
     """Rewrites what a SavedModel's proto owes to the run that wrote it.
 
-    Lookup tables are named after their asset's content, so that two models in one process share a table only if it
-    is the same; functions are numbered in the order in which the graph names them.
+    Functions are numbered in the order in which the graph names them.
 
     Args:
         serialized: content of saved_model.pb.
-        assets: name -> content of the files in its assets folder.
 
     Returns:
         The new content; equal for equal graphs.
     """
-    from google.protobuf import text_format
     from tensorflow.core.protobuf import saved_model_pb2
 
     model = saved_model_pb2.SavedModel.FromString(serialized)
     for meta_graph in model.meta_graphs:
         library = meta_graph.graph_def.library
         nodes = [*meta_graph.graph_def.node, *(node for function in library.function for node in function.node_def)]
-        for node in nodes:
-            name = node.attr['shared_name'].s if 'shared_name' in node.attr else b''
-            if match := _TABLE_NAME.fullmatch(name):
-                asset = match['asset'].decode()
-                digest = hashlib.sha256(assets[asset]).hexdigest()[:16]
-                node.attr['shared_name'].s = f'{asset}-{digest}'.encode()
         arguments = [attrs.attr for function in library.function for attrs in function.arg_attr.values()]
         for attributes in [*arguments, *(node.attr for node in nodes)]:
+            # The threads and devices of the machine that traced the graph.
+            if 'config_proto' in attributes:
+                attributes['config_proto'].s = b''
             # Where nobody specified a name, TensorFlow writes a number that it has counted up to.
             if '_user_specified_name' in attributes and attributes['_user_specified_name'].s.isdigit():
                 del attributes['_user_specified_name']
@@ -62,69 +58,83 @@ def canonical_saved_model(serialized: bytes, assets: dict[str, bytes]) -> bytes:
         for index, name in enumerate(function.signature.name for function in meta_graph.graph_def.library.function)
         if _number(name)
     }
-    text = _WORD.sub(lambda word: names.get(word.group(), word.group()), text_format.MessageToString(model))
-    renamed = text_format.Parse(text, saved_model_pb2.SavedModel())
-    return bytes(renamed.SerializeToString(deterministic=True))
+    _rename(model, names)
+    return bytes(model.SerializeToString(deterministic=True))
 
 
 def canonicalize(folder: str) -> str:
     """Rewrites the transform graph in `folder` in its canonical form; returns `folder`."""
     saved_model = outputs.join(folder, _TRANSFORM_FN, 'saved_model.pb')
-    [match] = FileSystems.match([outputs.join(folder, _TRANSFORM_FN, 'assets', '*')])
-    assets = {metadata.path.rpartition('/')[2]: outputs.read_bytes(metadata.path) for metadata in match.metadata_list}
-    content = canonical_saved_model(outputs.read_bytes(saved_model), assets)
+    content = canonical_saved_model(outputs.read_bytes(saved_model))
     FileSystems.delete([saved_model])
     with FileSystems.create(saved_model) as file:
         file.write(content)
-    schema_path = outputs.join(folder, 'transformed_metadata', 'schema.pbtxt')
-    outputs.write_text(schema_path, without_counts(outputs.read_bytes(schema_path).decode()))
     # It holds a random identifier of the run and hashes of what was just rewritten; TensorFlow does without it.
     outputs.remove(outputs.join(folder, _TRANSFORM_FN, 'fingerprint.pb'))
     return folder
 
 
-def without_counts(schema_text: str) -> str:
-    """Strikes from the schema of the examples the n-gram counts, which the graph gives but no example holds."""
-    from google.protobuf import text_format
-    from tensorflow_metadata.proto.v0 import schema_pb2
+class WriteTransformGraph(beam.PTransform[Any, Any]):
+    """Lets tf.Transform trace the preprocessing function and write it, with the vocabularies in it, as its graph.
 
-    schema = text_format.Parse(schema_text, schema_pb2.Schema())
-    kept = [feature for feature in schema.feature if feature.name != features.NGRAM_COUNTS]
-    del schema.feature[:]
-    schema.feature.extend(kept)
-    return str(text_format.MessageToString(schema))
+    Output: the folder's path.
+
+    Args:
+        config: the text and the weighting.
+        vocabularies: the analyzer.
+        folder: where the graph is written.
+        scratch: a folder for temporary files.
+    """
+
+    def __init__(self, config: NgramConfig, vocabularies: VocabularyAnalyzer, folder: str, scratch: str) -> None:
+        super().__init__()
+        self._config = config
+        self._vocabularies = vocabularies
+        self._folder = folder
+        self._scratch = scratch
+
+    def expand(self, root: beam.Pipeline) -> beam.PCollection[str]:
+        """Traces and writes."""
+        folder = self._folder
+        with tft_beam.Context(temp_dir=self._scratch):
+            nothing = root | 'NoPapers' >> beam.Create([], reshuffle=False).with_output_types(pa.RecordBatch)
+            function = (nothing, tensor_adapter_config()) | 'Analyze' >> tft_beam.AnalyzeDataset(
+                preprocessing_fn(self._config, analyzed(self._vocabularies))
+            )
+            return (
+                function
+                | 'Write' >> tft_beam.WriteTransformFn(folder)
+                | 'Canonicalize' >> beam.Map(lambda _: canonicalize(folder))
+            )
 
 
-def read_vocabulary(folder: str) -> list[bytes]:
-    """Returns the n-grams in the order of their ids."""
-    content = outputs.read_bytes(outputs.join(folder, _TRANSFORM_FN, 'assets', features.NGRAM_VOCABULARY))
-    return content.removesuffix(b'\n').split(b'\n') if content else []
-
-
-def ngram_table(vocabulary: Sequence[bytes], statistics: NgramStatistics) -> bytes:
-    """Returns ngrams.tsv: n-gram, id, occurrences and papers, tab-separated, with a header."""
-    rows = (
-        b'%b\t%d\t%d\t%d' % (ngram, id_, statistics.occurrences[id_], statistics.papers[id_])
-        for id_, ngram in enumerate(vocabulary)
-    )
-    return b'\n'.join([b'ngram\tid\toccurrences\tpapers', *rows, b''])
-
-
-class WriteVocabulary(beam.DoFn):
-    """Writes vocabulary/ngrams.tsv for people, and tells how many n-grams there are."""
-
-    def __init__(self, root: str) -> None:
-        self._root = root
-
-    def process(self, folder: str, statistics: NgramStatistics) -> Iterator[Tally]:
-        """Writes the file; yields tallies."""
-        vocabulary = read_vocabulary(folder)
-        target = outputs.join(self._root, features.VOCABULARY_DIR, 'ngrams.tsv')
-        outputs.make_folder(target.rpartition('/')[0])
-        with FileSystems.create(target) as file:
-            file.write(ngram_table(vocabulary, statistics))
-        yield ('ngrams', 'vocabulary'), len(vocabulary)
-        yield ('ngrams', 'occurrences'), int(statistics.occurrences.sum())
+def _rename(message: Any, names: Mapping[str, str]) -> None:
+    """Replaces strings that are one of `names` wherever they stand in a proto: as values, or as keys of a map."""
+    for field, value in message.ListFields():
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            of_messages = field.message_type.fields_by_name['value'].message_type is not None
+            for key in list(value):
+                if of_messages:
+                    _rename(value[key], names)
+                elif value[key] in names:
+                    value[key] = names[value[key]]
+            moved = {names[key]: value[key] for key in value if key in names}
+            copies = {key: copy.deepcopy(found) for key, found in moved.items()}
+            for key in [key for key in value if key in names]:
+                del value[key]
+            for key, found in copies.items():
+                if of_messages:
+                    value[key].CopyFrom(found)
+                else:
+                    value[key] = found
+        elif field.message_type is not None:
+            for part in value if field.is_repeated else [value]:
+                _rename(part, names)
+        elif field.type == field.TYPE_STRING:
+            if not field.is_repeated:
+                setattr(message, field.name, names.get(value, value))
+            else:
+                value[:] = [names.get(text, text) for text in value]
 
 
 def _number(function_name: str) -> int:

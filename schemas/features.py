@@ -10,15 +10,10 @@ ABSTRACT = 'abstract'
 LABELS = 'labels'
 PAPER_ID = 'paper_id'
 
-# Features of its output, and, counts aside, of the TFRecords.
+# Features of its output, and of the TFRecords.
 NGRAM_IDS = 'ngram_ids'
-NGRAM_COUNTS = 'ngram_counts'
 NGRAM_WEIGHTS = 'ngram_weights'
 LABEL_IDS = 'label_ids'
-
-# Vocabulary assets in the transform graph, as `TFTransformOutput.vocabulary_by_name` finds them.
-NGRAM_VOCABULARY = 'ngrams'
-LABEL_VOCABULARY = 'labels'
 
 SPLITS = ('train', 'validation', 'test')
 
@@ -26,6 +21,9 @@ SPLITS = ('train', 'validation', 'test')
 EXAMPLES_DIR = 'examples'
 TRANSFORM_GRAPH_DIR = 'transform_graph'
 VOCABULARY_DIR = 'vocabulary'
+NGRAMS_FILE = f'{VOCABULARY_DIR}/ngrams.tsv'
+LABELS_FILE = f'{VOCABULARY_DIR}/labels.tsv'
+LABELS_HEADER = 'label\tid\tpapers'
 DEAD_LETTERS_DIR = 'dead_letters'
 STATISTICS_FILE = 'statistics.json'
 MANIFEST_FILE = 'manifest.json'

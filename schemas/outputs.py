@@ -40,6 +40,24 @@ def require_completed(folder: str, made_by: str) -> None:
     )
 
 
+def require_writable(folder: str, flag: str) -> None:
+    """Makes a folder if it is missing, and checks that files can be written in it.
+
+    Args:
+        folder: its path.
+        flag: that named it, and can be left out.
+
+    Raises:
+        JobError: if they cannot.
+    """
+    try:
+        _try_to_write(folder)
+    except OSError as error:
+        raise JobError(
+            f'Cannot write to {flag} {folder}: {error.strerror or error}. Choose another folder, or leave {flag} out.'
+        ) from error
+
+
 @contextlib.contextmanager
 def publish(
     folder: str, names: Sequence[str], *, made_by: str, overwrite: bool, keep: Sequence[str] = ()
@@ -68,10 +86,7 @@ def publish(
             for leftover in _children(folder):
                 if leftover.startswith(_STAGING_PREFIX):
                     remove(join(folder, leftover))
-            make_folder(staging)
-            # Whether the folder can be written is found out before the hours of work, not after.
-            write_text(join(staging, '.writable'), '')
-            remove(join(staging, '.writable'))
+            _try_to_write(staging)
         except OSError as error:
             raise JobError(f'Cannot write to {folder}: {error.strerror or error}. Choose another folder.') from error
         yield staging
@@ -91,6 +106,14 @@ def publish(
             remove(staging)
             for made_here in made:
                 os.rmdir(made_here)  # Refuses, and so ends the loop, where something stands in it.
+
+
+def _try_to_write(folder: str) -> None:
+    """Finds out whether a folder can be written: before the hours of work, not after."""
+    make_folder(folder)
+    probe = join(folder, f'.writable-{uuid.uuid4().hex[:12]}')
+    write_text(probe, '')
+    remove(probe)
 
 
 def _check_may_write(folder: str, names: Sequence[str], made_by: str, overwrite: bool) -> None:
@@ -150,6 +173,22 @@ def write_text(path: str, text: str) -> None:
         return
     with _file_systems().create(path, 'text/plain') as file:
         file.write(text.encode())
+
+
+def write_bytes(path: str, content: bytes) -> None:
+    """Writes a whole file, and the folder that it stands in; nobody sees it half-written."""
+    if '://' not in path:
+        os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
+        scratch = f'{path}.{uuid.uuid4().hex[:12]}'
+        try:
+            pathlib.Path(scratch).write_bytes(content)
+            os.replace(scratch, path)
+        except OSError:
+            remove(scratch)
+            raise
+        return
+    with _file_systems().create(path) as file:
+        file.write(content)
 
 
 def write_json(path: str, value: Any) -> None:

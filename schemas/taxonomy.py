@@ -68,6 +68,12 @@ def canonical_categories(names: Iterable[str]) -> CanonicalCategories:
     CanonicalCategories(labels=('cs.CL', 'cs.CV'), renamed=(('cmp-lg', 'cs.CL'),), msc=('68T07, 68T50 (Primary)',),
                         acm=('I.2.7; I.5.4',), unknown=('cs.XX',))
     """
+    # The combinations of categories are few beside the papers.
+    return _canonical_categories(tuple(names))
+
+
+@functools.lru_cache(1 << 16)
+def _canonical_categories(names: tuple[str, ...]) -> CanonicalCategories:
     known = canonical_names()
     labels: set[str] = set()
     renamed: list[tuple[str, str]] = []

@@ -20,6 +20,9 @@ COMMANDS = {
     'score': ('--input', 'in', '--model_dir', 'model', '--output_dir', 'out'),
 }
 
+# Ids that repositories other than arXiv may have.
+ODD_IDS = ['two\nlines', 'blanks  and\ttabs', 'Schrödinger', '日本語', 'x' * 300, '0704.0001', '"', ',']
+
 SCHEMAS = pathlib.Path(__file__).resolve().parent.parent / 'schemas'
 
 
@@ -35,6 +38,12 @@ def validate(value, schema):
 def paper(id_, labels='cs.LG', title=None, abstract='Text.', updated='', version=0):
     """A paper with blank-separated labels, whose title is its own."""
     return Paper(id_, title or f'Title {id_}', abstract, tuple(labels.split()), updated, version)
+
+
+def paper_line(id_, **fields):
+    """A paper as a line of the Kaggle snapshot."""
+    record = {'id': id_, 'title': f'Title {id_}', 'abstract': 'Text.', 'categories': 'cs.LG'} | fields
+    return json.dumps(record).encode() + b'\n'
 
 
 def recognised(content, path='dump', **options):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import tensorflow as tf
 
 from schemas import features, outputs
+from schemas.errors import JobError
 
 # (weights of the n-grams, labels): SparseTensor [papers, n-grams], float32 [papers, labels].
 Batch = tuple[tf.SparseTensor, tf.Tensor]
@@ -13,6 +16,38 @@ Batch = tuple[tf.SparseTensor, tf.Tensor]
 # Serialized papers are a few kilobytes: the buffer stays below about 50 MB.
 _SHUFFLE_BUFFER = 16_384
 _SHARDS_AT_ONCE = 4
+
+
+class Vocabularies(NamedTuple):
+    """What the numbers in the examples stand for.
+
+    Attributes:
+        labels: the labels, in the order of their ids.
+        ngrams: how many n-grams have an id.
+    """
+
+    labels: list[str]
+    ngrams: int
+
+
+def vocabularies(data_dir: str) -> Vocabularies:
+    """Reads the vocabularies of a finished output of `prepare`.
+
+    Raises:
+        JobError: if a file is missing or damaged.
+    """
+    path = outputs.join(data_dir, features.LABELS_FILE)
+    try:
+        header, *rows = outputs.read_bytes(path).decode().splitlines()
+        labels = [label for label, _, _ in (row.split('\t') for row in rows)]
+        ids = [int(row.split('\t')[1]) for row in rows]
+        if header != features.LABELS_HEADER or not labels or ids != list(range(len(labels))):
+            raise ValueError('it is no table of labels')
+        path = outputs.join(data_dir, features.STATISTICS_FILE)
+        return Vocabularies(labels, int(outputs.read_json(path)['ngrams']['vocabulary']))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        what = 'is missing' if isinstance(error, FileNotFoundError) else 'cannot be read or is damaged'
+        raise JobError(f'{path} {what}. Run "arxiv-tagger prepare" again, with --overwrite.') from error
 
 
 def shards(data_dir: str, split: str) -> list[str]:

@@ -38,7 +38,7 @@ class Tagger(tf.Module):
         self,
         model: keras.Model,
         transform: tft.TFTransformOutput,
-        labels: Sequence[bytes],
+        labels: Sequence[str],
         thresholds: npt.NDArray[np.float32],
         top_k: int,
     ) -> None:

@@ -50,8 +50,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
     ) as staging:
         keras.utils.set_random_seed(config.seed)
         transform = tft.TFTransformOutput(outputs.join(config.data_dir, features.TRANSFORM_GRAPH_DIR))
-        labels = transform.vocabulary_by_name(features.LABEL_VOCABULARY)
-        ngrams = transform.vocabulary_size_by_name(features.NGRAM_VOCABULARY)
+        labels, ngrams = dataset.vocabularies(config.data_dir)
         splits = _splits(config, ngrams=ngrams, labels=len(labels))
         model = compiled_tagger(config, ngrams=ngrams, labels=len(labels))
         run = _fit(model, splits, config, staging)

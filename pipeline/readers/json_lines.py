@@ -77,10 +77,13 @@ def _record(source: str, line: Line) -> Record | DeadLetter:
 
 
 def _fields(value: dict[str, Any]) -> dict[str, Any]:
-    return {
-        field: next((value[name] for name in names if value.get(name) is not None), None)
-        for field, names in _NAMES.items()
-    }
+    fields = dict.fromkeys(_NAMES)
+    for field, names in _NAMES.items():
+        for name in names:
+            if (found := value.get(name)) is not None:
+                fields[field] = found
+                break
+    return fields
 
 
 FORMAT = Format('json_lines', recognise, read, splittable=True)

@@ -2,7 +2,6 @@
 
 import bz2
 import gzip
-import json
 
 import apache_beam as beam
 import pytest
@@ -15,11 +14,7 @@ from pipeline.read import ReadPapers, check_rejected
 from pipeline.tally import SumTallies
 from schemas.errors import JobError
 from schemas.paper import DeadLetter, Paper
-
-
-def line(id_, **fields):
-    paper = {'id': id_, 'title': f'Title {id_}', 'abstract': 'Text.', 'categories': 'cs.LG'} | fields
-    return json.dumps(paper).encode() + b'\n'
+from tests.helpers import paper_line as line
 
 
 def expected(*ids, labels=('cs.LG',)):

@@ -6,10 +6,9 @@ import random
 
 import apache_beam as beam
 import pytest
-import tensorflow as tf
 from apache_beam.testing.util import assert_that, equal_to
 
-from pipeline.shards import WriteDeadLetters, WriteJson, WriteShards, write_lines, write_tfrecords
+from pipeline.shards import WriteDeadLetters, WriteJson, WriteShards, write_lines
 from schemas.paper import DeadLetter
 from tests.conftest import files_below
 from tests.helpers import validate
@@ -109,12 +108,3 @@ def test_dead_letters_are_lines_of_json_in_the_order_of_source_and_position(tmp_
 def test_the_only_element_is_written_as_json(tmp_path, run):
     run(lambda root: root | beam.Create([{'read': 3, 'title': 'é'}]) | WriteJson(f'{tmp_path}/statistics.json'))
     assert files_below(tmp_path) == {'statistics.json': '{\n  "read": 3,\n  "title": "é"\n}\n'.encode()}
-
-
-def test_tfrecords_come_back_and_equal_records_give_equal_bytes(tmp_path):
-    records = [b'one', b'', bytes(100_000)]
-    for name in ('a', 'b'):
-        write_tfrecords(f'{tmp_path}/{name}', iter(records))
-    a, b = files_below(tmp_path).values()
-    assert a == b
-    assert [record.numpy() for record in tf.data.TFRecordDataset(f'{tmp_path}/a', 'GZIP')] == records

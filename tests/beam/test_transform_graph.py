@@ -1,98 +1,148 @@
-"""Equal transform graphs are equal bytes, whichever run wrote them and wherever."""
+"""Equal transform graphs are equal bytes, whichever run wrote them and wherever, and do what `prepare` does."""
+
+import random
 
 import apache_beam as beam
-import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
-import tensorflow_transform.beam as tft_beam
-from tensorflow_transform.tf_metadata import dataset_metadata
 
-from pipeline.examples import NgramStatistics
-from pipeline.transform_graph import canonical_saved_model, canonicalize, ngram_table, read_vocabulary
-from tests.conftest import files_below
+from pipeline.config import InputConfig, NgramConfig
+from pipeline.count_ngrams import CountNgrams
+from pipeline.examples import WriteExamples
+from pipeline.index import Part
+from pipeline.runners import make_pipeline
+from pipeline.transform_graph import WriteTransformGraph, canonical_saved_model
+from pipeline.vocabulary import VocabularyAnalyzer
+from schemas import features
+from tests import blocks
+from tests.conftest import SAMPLES, files_below
+from tests.helpers import paper
 
-
-def word_ids(inputs):
-    ids = tft.compute_and_apply_vocabulary(inputs['word'], vocab_filename='ngrams')
-    return {'ngram_ids': ids, 'ngram_counts': ids}
-
-
-def write_graph(run, folder, words):
-    """Writes a transform graph that looks words up."""
-    metadata = dataset_metadata.DatasetMetadata.from_feature_spec({'word': tf.io.VarLenFeature(tf.string)})
-
-    def build(root):
-        with tft_beam.Context(temp_dir=f'{folder}/temp'):
-            data = root | beam.Create([{'word': [word]} for word in words])
-            function = (data, metadata) | tft_beam.AnalyzeDataset(word_ids)
-            _ = function | tft_beam.WriteTransformFn(f'{folder}/graph')
-
-    run(build)
-    return folder / 'graph'
+# The second vocabulary is larger than what exists.
+CONFIGS = {
+    'tf_idf_l2': NgramConfig(vocabulary_size=3000, ngram_max=3, sublinear_tf=True),
+    'tf_idf': NgramConfig(vocabulary_size=100_000, text='abstract', weighting='tf_idf'),
+}
 
 
-def saved_model(graph):
-    """(saved_model.pb, assets) of a graph."""
-    folder = graph / 'transform_fn'
-    return (folder / 'saved_model.pb').read_bytes(), {
-        file.name: file.read_bytes() for file in (folder / 'assets').iterdir()
+def write(folder, config, papers, size, labels, split_of):
+    """Writes transform graph and examples of papers into a folder, in blocks of `size`."""
+    places = blocks.write_blocks(folder / 'blocks', blocks.cut(papers, size), config, split_of)
+    number = {split: sum(split_of(paper) == split for paper in papers) for split in features.SPLITS}
+    with make_pipeline(['--direct_num_workers=1']) as root:
+        parts = root | beam.Create(places).with_output_types(Part)
+        names, papers_of_split = root | 'Labels' >> beam.Create([labels]), root | 'Papers' >> beam.Create([number])
+        counted = parts | CountNgrams(str(folder / 'blocks'), config, 3)
+        vocabularies = VocabularyAnalyzer(counted.vocabulary, counted.documents, names)
+        _ = root | WriteTransformGraph(config, vocabularies, str(folder / 'graph'), str(folder / 'scratch'))
+        _ = (parts, papers_of_split) | WriteExamples(
+            str(folder), str(folder / 'blocks'), config, 2, counted.vocabulary, counted.documents, names
+        )
+    return folder
+
+
+@pytest.fixture(scope='module')
+def papers():
+    """Two hundred and fifty real papers, and odd ones."""
+    found = blocks.read_papers(InputConfig(patterns=(str(SAMPLES / 'train.csv.zst'),)))[:250]
+    return [
+        *found,
+        paper('empty', title='!!!', abstract='...'),
+        paper('one word', title='Alone', abstract='?'),
+        paper('long', title='Long', abstract='a very long abstract ' * 25_000),
+        *(paper(f'same {number}', title='Same', abstract='The same.') for number in range(3)),
+        paper('unknown label', 'q-fin.TR', title='Trading', abstract='with graphs'),
+        paper('last empty', title='?', abstract='!'),
+    ]
+
+
+@pytest.fixture(scope='module')
+def labels(papers):
+    return sorted({label for paper in papers for label in paper.labels} - {'q-fin.TR'})
+
+
+def split_of(paper):
+    return {0: 'validation', 1: 'test'}.get(len(paper.title) % 9, 'train')
+
+
+@pytest.fixture(scope='module')
+def written(papers, labels, tmp_path_factory):
+    """Config -> what was written with it."""
+    return {
+        name: write(tmp_path_factory.mktemp(name), config, papers, 100, labels, split_of)
+        for name, config in CONFIGS.items()
     }
 
 
 @pytest.fixture(scope='module')
-def graphs(tmp_path_factory):
-    """Two graphs of the same words, in two folders, and one of other words."""
-    from pipeline.runners import make_pipeline
-
-    def run(build):
-        with make_pipeline([]) as root:
-            build(root)
-
-    folder = tmp_path_factory.mktemp('graphs')
-    words = {'one': ['b', 'a', 'b'], 'same': ['a', 'b', 'b'], 'other': ['a', 'c', 'c']}
-    return {name: write_graph(run, folder / name, words[name]) for name in words}
+def written_again(papers, labels, written, tmp_path_factory):
+    """The same papers in another order, other blocks and another folder, when TensorFlow has traced other graphs."""
+    shuffled = random.Random(0).sample(papers, len(papers))
+    return write(tmp_path_factory.mktemp('again'), CONFIGS['tf_idf_l2'], shuffled, 64, labels, split_of)
 
 
-def test_two_runs_write_the_same_graph_in_the_same_bytes(graphs):
-    one, same = saved_model(graphs['one']), saved_model(graphs['same'])
-    assert one[0] != same[0]
-    assert one[1] == same[1] == {'ngrams': b'b\na\n'}
-    assert canonical_saved_model(*one) == canonical_saved_model(*same)
-
-
-def test_the_canonical_form_is_its_own(graphs):
-    content, assets = saved_model(graphs['one'])
-    canonical = canonical_saved_model(content, assets)
-    assert canonical_saved_model(canonical, assets) == canonical
-
-
-def test_tables_are_named_after_what_they_hold_so_that_two_models_share_only_equal_ones(graphs):
-    one, other = (canonical_saved_model(*saved_model(graphs[name])) for name in ('one', 'other'))
-    # python -c "import hashlib; print(hashlib.sha256(b'b\na\n').hexdigest()[:16])"
-    assert one.count(b'ngrams-aea8a04c2f293417') == other.count(b'ngrams-83bf753600468d0e') > 0
-    assert b'ngrams-83bf753600468d0e' not in one
-    assert b'/temp/' not in one
-
-
-def test_the_canonical_graph_on_disk_does_what_the_written_one_did(graphs):
+def examples(folder, split):
+    """Paper id -> (n-gram ids, weights, label ids) of a split's TFRecords."""
     found = {}
-    for name in ('one', 'same'):
-        assert canonicalize(str(graphs[name])) == str(graphs[name])
-        layer = tft.TFTransformOutput(str(graphs[name])).transform_features_layer()
-        words = tf.sparse.from_dense([['a'], ['b'], ['c']])
-        found[name] = tf.sparse.to_dense(layer({'word': words})['ngram_ids'], default_value=-2).numpy().tolist()
-    assert found == {'one': [[1], [0], [-1]], 'same': [[1], [0], [-1]]}
-    assert files_below(graphs['one']) == files_below(graphs['same'])
-    assert 'transform_fn/fingerprint.pb' not in files_below(graphs['one'])
-    assert read_vocabulary(str(graphs['one'])) == [b'b', b'a']
-    schema = tft.TFTransformOutput(str(graphs['one'])).transformed_metadata.schema
-    assert [feature.name for feature in schema.feature] == ['ngram_ids']
+    for file in sorted((folder / 'examples' / split).iterdir()):
+        for record in tf.data.TFRecordDataset(str(file), 'GZIP'):
+            feature = tf.train.Example.FromString(record.numpy()).features.feature
+            [id_] = feature[features.PAPER_ID].bytes_list.value
+            found[id_.decode()] = (
+                list(feature[features.NGRAM_IDS].int64_list.value),
+                list(feature[features.NGRAM_WEIGHTS].float_list.value),
+                list(feature[features.LABEL_IDS].int64_list.value),
+            )
+    return found
 
 
-def test_the_table_of_ngrams_is_tab_separated_with_a_header():
-    statistics = NgramStatistics(np.array([9, 2, 0]), np.array([4, 2, 0]))
-    assert ngram_table([b'the', 'the größe'.encode()], statistics) == (
-        'ngram\tid\toccurrences\tpapers\nthe\t0\t9\t4\nthe größe\t1\t2\t2\n'.encode()
-    )
-    assert ngram_table([], statistics) == b'ngram\tid\toccurrences\tpapers\n'
+@pytest.mark.parametrize('name', CONFIGS)
+def test_the_graph_makes_of_raw_text_what_the_examples_hold_to_the_bit(written, papers, name):
+    layer = tft.TFTransformOutput(str(written[name] / 'graph')).transform_features_layer()
+    expected = {split: examples(written[name], split) for split in features.SPLITS}
+    for split, found in expected.items():
+        assert found.keys() == {paper.id for paper in papers if split_of(paper) == split}
+    everything = {id_: row for found in expected.values() for id_, row in found.items()}
+    for size in (1, 100):
+        some = papers[-10:] if size == 1 else papers
+        found = {}
+        for batch in blocks.cut(some, size):
+            found |= blocks.rows_of(layer(blocks.raw_tensors(batch)))
+        assert found == {paper.id: everything[paper.id] for paper in some}
+    assert everything['empty'][:2] == everything['last empty'][:2] == ([], [])
+    assert everything['unknown label'][2] == []
+    assert sum(len(ids) for ids, _, _ in everything.values()) > 1000
+
+
+def test_papers_in_another_order_and_other_blocks_give_the_same_bytes(written, written_again):
+    for part in ('graph', 'examples'):
+        expected, found = files_below(written['tf_idf_l2'] / part), files_below(written_again / part)
+        assert sorted(found) == sorted(expected)
+        assert [name for name in found if found[name] != expected[name]] == []
+
+
+def test_the_graph_holds_neither_the_time_nor_the_place_of_the_run(written):
+    content = files_below(written['tf_idf'] / 'graph')
+    assert sorted(content) == [
+        'transform_fn/saved_model.pb',
+        'transform_fn/variables/variables.data-00000-of-00001',
+        'transform_fn/variables/variables.index',
+        'transformed_metadata/schema.pbtxt',
+    ]
+    assert [name for name, found in content.items() if str(written['tf_idf']).encode() in found] == []
+
+
+def test_other_configs_make_other_graphs(written):
+    models = {(written[name] / 'graph/transform_fn/saved_model.pb').read_bytes() for name in CONFIGS}
+    assert len(models) == len(CONFIGS)
+
+
+def test_the_canonical_form_is_its_own(written):
+    content = (written['tf_idf'] / 'graph/transform_fn/saved_model.pb').read_bytes()
+    assert canonical_saved_model(content) == content
+
+
+def test_tf_transform_describes_the_graphs_output(written):
+    schema = tft.TFTransformOutput(str(written['tf_idf'] / 'graph')).transformed_metadata.schema
+    assert sorted(feature.name for feature in schema.feature) == ['label_ids', 'ngram_ids', 'ngram_weights', 'paper_id']

@@ -1,10 +1,13 @@
 """Papers come out of the shards as they went in, in an order that the seed alone decides."""
 
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.dataset import batches, count_papers, parse, shards
+from schemas.errors import JobError
+from trainer.dataset import batches, count_papers, parse, shards, vocabularies
 
 
 def serialized(paper):
@@ -71,3 +74,42 @@ def test_a_split_without_papers_gives_no_batches(data_dir):
         dataset = batches(files, ngrams=5, labels=3, batch_size=10, shuffle_seed=1)
         assert dataset.cardinality() == 0
         assert list(dataset) == []
+
+
+LABELS = 'label\tid\tpapers\ncs.LG\t0\t9\nstat.ML\t1\t4\n'
+STATISTICS = json.dumps({'ngrams': {'distinct': 70, 'vocabulary': 50, 'occurrences': 400}})
+
+
+def described(folder, labels=LABELS, statistics=STATISTICS):
+    """A folder with what `prepare` says of the vocabularies; None leaves a file out."""
+    (folder / 'vocabulary').mkdir()
+    for name, content in (('vocabulary/labels.tsv', labels), ('statistics.json', statistics)):
+        if content is not None:
+            (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(folder)
+
+
+def test_the_labels_come_in_the_order_of_their_ids_with_the_number_of_ngrams(tmp_path):
+    assert vocabularies(described(tmp_path)) == (['cs.LG', 'stat.ML'], 50)
+
+
+@pytest.mark.parametrize(
+    ('damage', 'what'),
+    [
+        ({'labels': None}, 'vocabulary/labels.tsv is missing'),
+        ({'labels': ''}, 'vocabulary/labels.tsv cannot be read or is damaged'),
+        ({'labels': 'label\tid\tpapers\n'}, 'vocabulary/labels.tsv cannot be read or is damaged'),
+        ({'labels': LABELS.removeprefix('label\tid\tpapers\n')}, 'vocabulary/labels.tsv cannot be read or is damaged'),
+        ({'labels': LABELS.replace('cs.LG\t0\t9\n', '')}, 'vocabulary/labels.tsv cannot be read or is damaged'),
+        ({'labels': LABELS[:-5]}, 'vocabulary/labels.tsv cannot be read or is damaged'),
+        ({'labels': b'\xff\n'}, 'vocabulary/labels.tsv cannot be read or is damaged'),
+        ({'statistics': None}, 'statistics.json is missing'),
+        ({'statistics': STATISTICS[:-2]}, 'statistics.json cannot be read or is damaged'),
+        ({'statistics': '{"ngrams": {}}'}, 'statistics.json cannot be read or is damaged'),
+        ({'statistics': '[]'}, 'statistics.json cannot be read or is damaged'),
+    ],
+)
+def test_what_is_missing_or_damaged_is_told_with_what_to_do(tmp_path, damage, what):
+    with pytest.raises(JobError) as error:
+        vocabularies(described(tmp_path, **damage))
+    assert str(error.value) == f'{tmp_path}/{what}. Run "arxiv-tagger prepare" again, with --overwrite.'

@@ -75,7 +75,8 @@ def test_every_flag_of_prepare_arrives_in_its_config():
         '--csv_columns', 'title=Head, abstract=Body', '--max_record_bytes', '2048', '--max_rejected_fraction', '0.5',
         '--damaged_inputs', 'dead_letter', '--min_label_set_papers', '1', '--validation_fraction', '0.1',
         '--test_fraction', '0.2', '--split_seed', '7', '--split_tolerance', '1', '--text', 'abstract',
-        '--vocabulary_size', '10', '--ngram_max', '1', '--weighting', 'tf_idf',
+        '--vocabulary_size', '10', '--ngram_max', '1', '--weighting', 'tf_idf', '--min_document_frequency', '2',
+        '--max_document_fraction', '0.7', '--sublinear_tf', '--analysis_cache_dir', 'cache',
     )  # fmt: skip
     assert beam == []
     assert flags.prepare_config(arguments) == config.PrepareConfig(
@@ -91,7 +92,16 @@ def test_every_flag_of_prepare_arrives_in_its_config():
         shards=3,
         min_label_set_papers=1,
         split=config.SplitConfig(validation=0.1, test=0.2, seed=7, tolerance=1),
-        ngrams=config.NgramConfig(text='abstract', vocabulary_size=10, ngram_max=1, weighting='tf_idf'),
+        ngrams=config.NgramConfig(
+            text='abstract',
+            vocabulary_size=10,
+            ngram_max=1,
+            min_document_frequency=2,
+            max_document_fraction=0.7,
+            weighting='tf_idf',
+            sublinear_tf=True,
+        ),
+        analysis_cache_dir='cache',
     )
 
 

@@ -233,3 +233,47 @@ def test_an_exception_removes_the_parents_that_were_made_and_no_others(tmp_path)
     ):
         raise ZeroDivisionError
     assert list((tmp_path / 'there').iterdir()) == []
+
+
+def test_a_file_is_written_whole_with_its_folder_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / 'a' / 'b'
+    outputs.write_bytes(str(path), b'one')
+    outputs.write_bytes(str(path), b'two')
+    assert files_below(tmp_path) == {'a/b': b'two'}
+
+    def full(self, content):
+        with open(self, 'wb') as file:
+            file.write(content[:1])
+        raise OSError(28, 'No space left on device', str(self))
+
+    monkeypatch.setattr(outputs.pathlib.Path, 'write_bytes', full)
+    with pytest.raises(OSError, match='No space left'):
+        outputs.write_bytes(str(path), b'three')
+    assert files_below(tmp_path) == {'a/b': b'two'}
+
+
+def test_a_process_that_is_killed_while_it_writes_leaves_no_file_of_that_name(tmp_path, monkeypatch):
+    def killed(source, target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, 'replace', killed)
+    with pytest.raises(KeyboardInterrupt):
+        outputs.write_bytes(str(tmp_path / 'a.npz'), b'one')
+    assert not (tmp_path / 'a.npz').exists()
+    assert not list(tmp_path.glob('*.npz'))
+
+
+def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path):
+    for _ in range(2):
+        outputs.require_writable(str(tmp_path / 'a' / 'cache'), '--analysis_cache_dir')
+    assert os.listdir(tmp_path / 'a' / 'cache') == []
+
+
+def test_a_folder_that_cannot_be_written_is_told_with_its_flag_and_what_to_do(tmp_path):
+    (tmp_path / 'file').write_text('mine')
+    with pytest.raises(JobError) as error:
+        outputs.require_writable(str(tmp_path / 'file' / 'cache'), '--analysis_cache_dir')
+    assert str(error.value) == (
+        f'Cannot write to --analysis_cache_dir {tmp_path}/file/cache: Not a directory. '
+        'Choose another folder, or leave --analysis_cache_dir out.'
+    )

@@ -1,34 +1,27 @@
-"""Shards are sized by the records, and a line of JSON is written as people read it."""
+"""Shards are sized by what is written, and a line of JSON is written as people read it."""
 
+import hashlib
 import json
+import os
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.shards import SHARD_BYTES, json_line, shards_needed, write_lines
+from pipeline.shards import SHARD_BYTES, json_line, shards_needed, write_lines, write_shard
 
 
 @pytest.mark.parametrize(
-    ('record_bytes', 'ratio', 'shards'),
-    [
-        (0, 1.0, 1),
-        (1, 1.0, 1),
-        (64 << 20, 1.0, 1),
-        (100 << 20, 1.0, 2),
-        (640 << 20, 1.0, 10),
-        (640 << 20, 0.5, 5),
-        (64 << 20, 0.001, 1),
-        (1 << 40, 0.7, 11469),
-    ],
+    ('file_bytes', 'shards'),
+    [(0, 1), (1, 1), (64 << 20, 1), (100 << 20, 2), (640 << 20, 10), (1 << 40, 16384)],
 )
-def test_as_many_shards_as_make_about_64_mebibytes_each(record_bytes, ratio, shards):
-    assert shards_needed(record_bytes, ratio) == shards
+def test_as_many_shards_as_make_about_64_mebibytes_each(file_bytes, shards):
+    assert shards_needed(file_bytes) == shards
 
 
-@given(record_bytes=st.integers(2 * SHARD_BYTES, 1 << 45))
-def test_no_shard_is_far_from_its_size(record_bytes):
-    assert 0.8 * SHARD_BYTES <= record_bytes / shards_needed(record_bytes) <= 1.25 * SHARD_BYTES
+@given(file_bytes=st.integers(2 * SHARD_BYTES, 1 << 45))
+def test_no_shard_is_far_from_its_size(file_bytes):
+    assert 0.8 * SHARD_BYTES <= file_bytes / shards_needed(file_bytes) <= 1.25 * SHARD_BYTES
 
 
 def test_a_line_of_json_has_its_keys_as_given_and_text_as_it_is():
@@ -50,3 +43,22 @@ def test_each_record_is_a_line(tmp_path):
     assert path.read_bytes() == b'one\n\nthree\r\n'
     write_lines(str(path), iter([]))
     assert path.read_bytes() == b''
+
+
+def test_a_shard_is_described_by_what_it_holds_and_written_as_often_as_it_is_tried(tmp_path):
+    content = 'é\n'.encode() * 3
+    for _ in range(2):
+        described = write_shard(str(tmp_path), 'a/b/part', lambda path: write_lines(path, ['é'.encode()] * 3), 3)
+        digest = hashlib.sha256(content).hexdigest()
+        assert described == {'file': 'a/b/part', 'records': 3, 'bytes': len(content), 'sha256': digest}
+    assert (tmp_path / 'a' / 'b' / 'part').read_bytes() == content
+
+
+def test_a_shard_that_is_written_half_is_never_seen(tmp_path):
+    def breaks_off(path):
+        write_lines(path, [b'one'])
+        raise OSError(28, 'No space left on device')
+
+    with pytest.raises(OSError, match='No space left'):
+        write_shard(str(tmp_path), 'a/part', breaks_off, 2)
+    assert os.listdir(tmp_path) == []

@@ -4,15 +4,18 @@ import collections
 import math
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config import SplitConfig
-from pipeline.split import Cuts, Quota, cuts, quotas, split_of
+from pipeline.hashing import keyed_hash
+from pipeline.index import INDEX
+from pipeline.split import Quota, divide, order_hash, quotas
 from schemas.errors import JobError
+from schemas.features import SPLITS
 
-ABOVE_EVERY_HASH = 2**62
 ALONE = SplitConfig(tolerance=1)
 LABEL_SETS = st.dictionaries(
     st.lists(st.sampled_from('abcdefgh'), min_size=1, max_size=3, unique=True).map(
@@ -147,26 +150,98 @@ def test_without_papers_the_message_says_which_flag_keeps_some():
         quotas({}, SplitConfig())
 
 
-HASHES = st.lists(st.integers(0, ABOVE_EVERY_HASH - 1), unique=True, min_size=1)
+WORDS = st.integers(0, 2**64 - 1)
+# Label sets 0 to 4, and the high and low half of ids, some of which share a half.
+DIVIDED = st.lists(
+    st.tuples(st.integers(0, 4), st.integers(0, 5) | WORDS, st.integers(0, 5) | WORDS), unique_by=lambda row: row[1:]
+)
 
 
-@given(hashes=HASHES, data=st.data(), order=st.randoms(use_true_random=False))
-def test_each_part_gets_its_quota_the_smallest_hashes_for_testing(hashes, data, order):
-    test = data.draw(st.integers(0, len(hashes)))
-    validation = data.draw(st.integers(0, len(hashes) - test))
-    shuffled = list(hashes)
+def index_rows(papers):
+    """INDEX rows of (label set, high, low) triples."""
+    rows = np.zeros(len(papers), INDEX)
+    for column, values in zip(('label_set', 'id_high', 'id_low'), zip(*papers, strict=True), strict=False):
+        rows[column] = np.array(values, np.uint64)
+    return rows
+
+
+def divided(rows, quotas_, seed=0):
+    """(label set, high, low) of a paper -> its split."""
+    found, splits = divide(rows, quotas_, seed)
+    keys = found[['label_set', 'id_high', 'id_low']].tolist()
+    return dict(zip(keys, (SPLITS[split] for split in splits), strict=True))
+
+
+def spread_evenly(papers, seed=0):
+    """Papers of label set 0, by their order."""
+    rows = index_rows([(0, 0, low) for low in range(papers)])
+    return [(0, 0, int(low)) for low in np.argsort(order_hash(rows['id_low'], seed))]
+
+
+@given(papers=DIVIDED, data=st.data(), seed=st.integers(0, 9))
+def test_each_part_gets_its_quota_the_first_papers_of_the_order_for_testing(papers, data, seed):
+    quotas_, expected = {}, {}
+    for name in range(4):
+        members = [found for found in papers if found[0] == name]
+        test = data.draw(st.integers(0, len(members)))
+        validation = data.draw(st.integers(0, len(members) - test))
+        quotas_[name] = Quota(test, validation)
+        members.sort(key=lambda found: (int(order_hash(np.array(found[2:], np.uint64), seed)[0]), found[1]))
+        parts = ['test'] * test + ['validation'] * validation + ['train'] * (len(members) - test - validation)
+        expected |= dict(zip(members, parts, strict=True))
+    # Label set 4 has no quota: its papers are left out.
+    assert divided(index_rows(papers), quotas_, seed) == expected
+
+
+@given(papers=DIVIDED, order=st.randoms(use_true_random=False))
+def test_the_division_does_not_depend_on_the_order_of_the_papers(papers, order):
+    quotas_ = dict.fromkeys(range(5), Quota(1, 1))
+    shuffled = list(papers)
     order.shuffle(shuffled)
-    cuts_ = cuts(shuffled, Quota(test, validation))
-    ordered = sorted(hashes)
-    expected = ['test'] * test + ['validation'] * validation + ['train'] * (len(hashes) - test - validation)
-    assert [split_of(value, cuts_) for value in ordered] == expected
+    assert divided(index_rows(shuffled), quotas_) == divided(index_rows(papers), quotas_)
 
 
-def test_a_label_set_all_of_whose_papers_are_for_testing_has_a_cut_above_every_hash():
-    assert cuts([3, 1], Quota(test=2, validation=0)) == Cuts(ABOVE_EVERY_HASH, ABOVE_EVERY_HASH)
+@given(papers=DIVIDED, partitions=st.integers(1, 4))
+def test_label_sets_can_be_divided_apart(papers, partitions):
+    quotas_ = dict.fromkeys(range(5), Quota(1, 1))
+    apart = [[found for found in papers if found[0] % partitions == part] for part in range(partitions)]
+    found = [divided(index_rows(part), quotas_) for part in apart]
+    assert divided(index_rows(papers), quotas_) == {paper: split for part in found for paper, split in part.items()}
 
 
-def test_a_paper_keeps_its_split_when_its_label_set_grows_by_papers_of_larger_hashes():
-    before, after = cuts(range(100), Quota(5, 5)), cuts(range(200), Quota(10, 10))
-    assert before == Cuts(5, 10)
-    assert after == Cuts(10, 20)
+def test_a_label_set_all_of_whose_papers_are_for_testing_leaves_none_for_training():
+    assert divided(index_rows([(3, 0, 1), (3, 0, 2)]), {3: Quota(2, 0)}) == {(3, 0, 1): 'test', (3, 0, 2): 'test'}
+
+
+def test_of_no_papers_none_is_divided():
+    rows, splits = divide(np.empty(0, INDEX), {1: Quota(1, 1)}, 0)
+    assert (len(rows), splits.dtype, len(splits)) == (0, np.uint8, 0)
+
+
+def test_a_paper_keeps_its_split_when_its_label_set_grows_by_papers_that_come_later_in_the_order():
+    order = spread_evenly(200)
+    before = divided(index_rows(order[:100]), {0: Quota(5, 5)})
+    after = divided(index_rows(order), {0: Quota(5, 5)})
+    assert {paper: after[paper] for paper in before} == before
+    grown = divided(index_rows(order), {0: Quota(10, 10)})
+    assert [paper for paper in order if grown[paper] == 'test'] == order[:10]
+    assert [paper for paper in order if grown[paper] == 'validation'] == order[10:20]
+
+
+def test_another_seed_takes_other_papers_for_testing():
+    first, second = spread_evenly(2000, seed=0)[:1000], spread_evenly(2000, seed=1)[:1000]
+    # Half of the papers by chance, give or take five standard deviations of 11.
+    assert abs(len({*first} & {*second}) - 500) < 56
+
+
+def test_the_order_is_that_of_splitmix64_on_any_machine():
+    # The first two numbers of the generator with seed 0: its state grows by the golden ratio each time.
+    golden = np.array([0x9E3779B97F4A7C15], np.uint64)
+    offset = np.uint64(keyed_hash('', 'split 3'))
+    assert order_hash(golden - offset, 3).tolist() == [0xE220A8397B1DCDAF]
+    assert order_hash(np.uint64(2) * golden - offset, 3).tolist() == [0x6E789E6AA1B965F4]
+
+
+@given(ids=st.lists(WORDS, unique=True), seed=st.integers(0, 9))
+def test_no_two_ids_have_the_same_place_in_the_order(ids, seed):
+    assert len({*order_hash(np.array(ids, np.uint64), seed).tolist()}) == len(ids)
