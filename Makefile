@@ -3,10 +3,10 @@ PYTHON ?= $(shell for p in python3.11 python3 python; do \
     $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 
-.PHONY: help demo test test-unit lint style types imports bench lock clean
+.PHONY: help demo test test-unit lint style types imports bench bench-prepare lock clean
 
 help:  ## Lists the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 
 demo: .venv/installed  ## Prepares, trains, evaluates and scores the sample papers, and shows ten of them
 	@samples/demo.sh
@@ -28,8 +28,11 @@ types: .venv/installed  ## Checks types
 imports: .venv/installed  ## Checks that imports point one way
 	@$(BIN)/lint-imports --no-logo
 
-bench: .venv/installed  ## Measures quality side by side and writes benchmarks/RESULTS.md (ARGS='...' for its flags)
+bench: .venv/installed  ## Measures quality side by side, into benchmarks/RESULTS.md (ARGS='...' for its flags)
 	@$(BIN)/python benchmarks/quality.py $(ARGS)
+
+bench-prepare: .venv/installed  ## Measures speed and memory of prepare side by side, into benchmarks/RESULTS.md (ARGS='...')
+	@$(BIN)/python benchmarks/prepare.py $(ARGS)
 
 clean:  ## Removes what the other targets built; .venv stays
 	@rm -rf build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-import tensorflow_transform as tft
 
 from pipeline.config import InputConfig
 from pipeline.deduplicate import newest
+from pipeline.index import index_of
 from pipeline.inputs import byte_ranges, find_dumps, range_blocks
 from pipeline.readers import format_named
 from pipeline.readers.format import ReadOptions
-from schemas import features, outputs
+from schemas import outputs
 from schemas.paper import DeadLetter, Paper, RejectedRecord, parse_paper
 from trainer import dataset
 
@@ -38,9 +38,8 @@ class Prepared:
     def of(cls, data_dir: str) -> Prepared:
         """Opens a finished output of `prepare`; raises JobError if it is none."""
         outputs.require_completed(data_dir, 'prepare')
-        graph = tft.TFTransformOutput(outputs.join(data_dir, features.TRANSFORM_GRAPH_DIR))
-        sizes = (graph.vocabulary_size_by_name(name) for name in (features.NGRAM_VOCABULARY, features.LABEL_VOCABULARY))
-        return cls(data_dir, *sizes)
+        labels, ngrams = dataset.vocabularies(data_dir)
+        return cls(data_dir, ngrams, len(labels))
 
     def rows(self, split: str) -> Iterator[Rows]:
         """Yields a split's papers in batches."""
@@ -89,7 +88,7 @@ def read_papers(patterns: Sequence[str]) -> dict[str, Paper]:
     """Reads the valid papers of dumps, by id, as `prepare` does: of several versions the newest one."""
     config = InputConfig(patterns=tuple(patterns))
     options = ReadOptions.of(config, labelled=True)
-    papers: dict[str, Paper] = {}
+    papers: list[Paper] = []
     for part in (part for dump in find_dumps(config, labelled=True) for part in byte_ranges(dump)):
         for record in format_named(part.dump.format).read(part, range_blocks(part), options):
             if isinstance(record, DeadLetter):
@@ -98,5 +97,5 @@ def read_papers(patterns: Sequence[str]) -> dict[str, Paper]:
                 paper, _ = parse_paper(record.fields, labelled=True)
             except RejectedRecord:
                 continue
-            papers[paper.id] = newest([paper, *([papers[paper.id]] if paper.id in papers else [])])
-    return papers
+            papers.append(paper)
+    return {papers[row].id: papers[row] for row in newest(index_of(papers, 0), 'id')['row'].tolist()}

@@ -1,4 +1,4 @@
-"""Measures arxiv-tagger beside what a user could take instead, on one dump and one split, and writes RESULTS.md.
+"""Measures arxiv-tagger beside what a user could take instead, on one dump and one split; writes a part of RESULTS.md.
 
     make bench ARGS='--input arxiv_data.csv'
 
@@ -19,6 +19,7 @@ from typing import Any
 
 import machine
 import report
+from sections import write_section
 
 _HERE = pathlib.Path(__file__).resolve().parent
 _STAGES = ('prepare', 'train', 'exported', 'recipe_prepare', 'step_times', 'recipe', 'linear_svc')
@@ -113,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             # Whatever reads its output has to run again too.
             reusable.discard(stage.name)
         results[stage.name] = earlier or measure(stage, usage_file)
-    pathlib.Path(arguments.output).write_text(report.render(results, machine.machine(), machine.versions()), 'utf-8')
+    write_section(arguments.output, 'quality', report.render(results, machine.machine(), machine.versions()))
     print(f'benchmarks: {arguments.output}', file=sys.stderr)
 
 
