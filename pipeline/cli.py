@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pipeline import flags, fork_server, parsing, quiet, runners
+from pipeline import flags, fork_server, memory, parsing, quiet, runners
 from pipeline.progress import Progress
 from schemas import features, outputs
 from schemas.errors import ConfigError, JobError
@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments, beam_arguments = parsing.parse(_ALL_COMMANDS, sys.argv[1:] if argv is None else argv)
         run = _COMMANDS[arguments.command](arguments)
         quiet.set_up(verbose)
+        memory.set_up()
         signal.signal(signal.SIGTERM, _interrupt)
         run(beam_arguments)
     except ConfigError as error:
@@ -84,8 +85,8 @@ def _prepare(arguments: argparse.Namespace) -> Any:
         )
         with publishing as staging, Progress('prepare'):
             runners.start_early(beam_arguments)
-            quiet.import_tensorflow()
-            from pipeline import prepare
+            with quiet.importing_tensorflow():
+                from pipeline import prepare
 
             statistics = prepare.run(config, dumps, runners.make_pipeline(beam_arguments), staging)
         splits = ', '.join(f'{number:,} {split}' for split, number in statistics['splits'].items())
@@ -107,8 +108,7 @@ def _train(arguments: argparse.Namespace) -> Any:
     def run(beam_arguments: Sequence[str]) -> None:
         del beam_arguments
         outputs.require_completed(config.data_dir, 'prepare')
-        with Progress('train'):
-            quiet.import_tensorflow()
+        with Progress('train'), quiet.importing_tensorflow():
             from trainer.train import train
 
         metrics = train(config)
@@ -128,10 +128,10 @@ def _evaluate(arguments: argparse.Namespace) -> Any:
         dumps = inputs.find_dumps(config.input, labelled=True)
         with _writable(config.output), Progress('evaluate'):
             runners.start_early(beam_arguments)
-            quiet.import_tensorflow()
-            from pipeline import evaluate
-            from pipeline.tagger import newest_export
-            from trainer.metrics import StreamingMetrics
+            with quiet.importing_tensorflow():
+                from pipeline import evaluate
+                from pipeline.tagger import newest_export
+                from trainer.metrics import StreamingMetrics
 
             export = newest_export(config.model_dir)
             metrics = evaluate.run(config, dumps, export, StreamingMetrics, runners.make_pipeline(beam_arguments))
@@ -157,9 +157,9 @@ def _score(arguments: argparse.Namespace) -> Any:
         )
         with publishing as staging, Progress('score'):
             runners.start_early(beam_arguments)
-            quiet.import_tensorflow()
-            from pipeline import score
-            from pipeline.tagger import newest_export
+            with quiet.importing_tensorflow():
+                from pipeline import score
+                from pipeline.tagger import newest_export
 
             export = newest_export(config.model_dir)
             statistics = score.run(config, dumps, export, runners.make_pipeline(beam_arguments), staging)

@@ -148,7 +148,7 @@ class PrepareConfig:
         min_label_set_papers: label sets with fewer papers are dropped.
         split: how papers are divided.
         ngrams: how text becomes n-grams.
-        shards: files a split; None lets the data decide (about 64 MB each).
+        shards: files a split; None lets the data decide (about 32 MB each).
         analysis_cache_dir: where what was read and counted of each dump is kept for the next run; None keeps nothing.
     """
 

@@ -23,7 +23,7 @@ from pipeline.tally import Tally
 from schemas.errors import JobError
 from schemas.features import SPLITS
 
-# N-grams in an element: 24 bytes each at most.
+# N-grams in an element: 7 bytes each, 24 at most.
 _CHUNK_NGRAMS = 1 << 16
 _TRAIN = SPLITS.index('train')
 

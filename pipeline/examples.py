@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import io
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,13 +10,13 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
-import zstandard
 
 from pipeline.config import NgramConfig
 from pipeline.count_ngrams import Chunk, vocabulary_of
 from pipeline.encoding import ExampleColumns, between, encode_examples
 from pipeline.index import PLACES, Part, rows_of
 from pipeline.ngrams import Vocabulary, row_ngrams
+from pipeline.packing import pack, unpack
 from pipeline.paper_blocks import PaperBlock, block_path
 from pipeline.progress import count
 from pipeline.shards import Shard, shards_needed, write_shard
@@ -45,7 +44,7 @@ class WriteExamples(beam.PTransform[Any, Any]):
         root: the staging folder.
         folder: where the blocks lie.
         config: how n-grams are weighed.
-        shards: files a split; None makes them about 64 MB each.
+        shards: files a split; None makes them about 32 MB each.
         vocabulary: chunks of the vocabulary.
         documents: the number of training papers.
         labels: one list of the labels, in the order of their ids.
@@ -93,7 +92,7 @@ class WriteExamples(beam.PTransform[Any, Any]):
 def shards_of(
     papers: Mapping[str, int], vocabulary: Sequence[Chunk], documents: int, shards: int | None
 ) -> dict[str, int]:
-    """Returns how many files each split gets: `shards`, or as many as make about 64 MB each."""
+    """Returns how many files each split gets: `shards`, or as many as make about 32 MB each."""
     ngrams = vocabulary_of(vocabulary).counts.papers.sum() / documents
     each = (_PAPER_BYTES + _NGRAM_BYTES * ngrams) * _COMPRESSION
     return {split: shards or shards_needed(math.ceil(papers[split] * each)) for split in SPLITS}
@@ -123,17 +122,14 @@ class Piece(NamedTuple):
     counts: np.ndarray
 
     def pack(self) -> bytes:
-        """Returns the arrays as bytes, the integers as narrow as they may be, compressed."""
-        buffer = io.BytesIO()
-        for array in self:
-            np.save(buffer, array.astype(np.min_scalar_type(array.max(initial=0))), allow_pickle=False)
-        return zstandard.ZstdCompressor(level=1).compress(buffer.getvalue())
+        """Returns the arrays as bytes."""
+        return pack(*self)
 
     @classmethod
     def unpack(cls, packed: bytes) -> Piece:
-        """Returns the arrays again."""
-        buffer = io.BytesIO(zstandard.ZstdDecompressor().decompress(packed))
-        return cls(*(np.load(buffer, allow_pickle=False) for _ in cls._fields))
+        """Returns the arrays again, as narrow as they may be."""
+        order, *columns = unpack(packed)
+        return cls(order.reshape(-1, 2), *columns)
 
 
 def pieces_of(

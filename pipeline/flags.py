@@ -98,7 +98,7 @@ def _add_prepare(parser: argparse.ArgumentParser) -> None:
     output = parser.add_argument_group('output')
     _add_output_dir(output, 'folder for the training data')
     output.add_argument(
-        '--shards', type=int, metavar='N', help='files a split (default: as many as make about 64 MB each)'
+        '--shards', type=int, metavar='N', help='files a split (default: as many as make about 32 MB each)'
     )
     output.add_argument(
         '--analysis_cache_dir',
@@ -179,7 +179,7 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
     _add_output_dir(output, 'folder for the tagged papers')
     output.add_argument('--top_k', type=int, default=10, metavar='N', help='labels a paper')
     output.add_argument('--batch_size', type=int, default=256, metavar='N', help='papers a call of the model')
-    output.add_argument('--shards', type=int, metavar='N', help='files (default: as many as make about 64 MB each)')
+    output.add_argument('--shards', type=int, metavar='N', help='files (default: as many as make about 32 MB each)')
 
 
 def _columns(text: str) -> dict[str, str]:

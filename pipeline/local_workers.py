@@ -26,10 +26,10 @@ import pyarrow
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import execution, worker_handlers
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
-from apache_beam.runners.worker.sdk_worker import SdkHarness
+from apache_beam.runners.worker.sdk_worker import SdkHarness, SdkWorker
 from apache_beam.transforms.environments import EmbeddedPythonEnvironment, Environment
 
-from pipeline import fork_server, large_bundles, progress
+from pipeline import fork_server, large_bundles, memory, progress
 from schemas.errors import JobError
 
 _URN = 'arxiv-tagger:environment:forked_worker:v1'
@@ -60,6 +60,12 @@ class LocalWorkersRunner(FnApiRunner):
         # None of Beam's own modes: it has one environment for each, and would take that instead of ours.
         direct.direct_running_mode = 'forked'
         return super().run_pipeline(pipeline, options)
+
+    def _execute_bundle(self, *arguments: Any) -> Any:
+        try:
+            return super()._execute_bundle(*arguments)
+        finally:
+            memory.give_back()
 
     def run_stages(self, stage_context: Any, stages: Any) -> Any:
         _run.failure = None
@@ -206,7 +212,18 @@ def _work(control_address: str, worker_id: str, counts: Connection, level: int) 
         # Beam prints each traceback, which reaches the launcher anyway.
         sys.stderr = open(os.devnull, 'w')  # noqa: SIM115
     pyarrow.set_cpu_count(1)
-    with progress.forwarded(counts.send):
+    # Its own allocator would keep what was freed.
+    pyarrow.set_memory_pool(pyarrow.system_memory_pool())
+    memory.set_up()
+    process_bundle = SdkWorker.process_bundle
+
+    def process_bundle_and_give_back(worker: SdkWorker, *arguments: Any) -> Any:
+        try:
+            return process_bundle(worker, *arguments)
+        finally:
+            memory.give_back()
+
+    with progress.forwarded(counts.send), _replaced(SdkWorker, 'process_bundle', process_bundle_and_give_back):
         SdkHarness(
             control_address,
             worker_id=worker_id,
@@ -248,7 +265,7 @@ def _private_sockets() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _replaced(module: types.ModuleType, name: str, value: Any) -> Iterator[None]:
+def _replaced(module: types.ModuleType | type, name: str, value: Any) -> Iterator[None]:
     before = getattr(module, name)
     setattr(module, name, value)
     try:

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pipeline.packing import pack, unpack
+
 # Odd, so that multiplication permutes the integers modulo 2**64: the constants of Steele et al., "Fast Splittable
 # Pseudorandom Number Generators" (2014), as signed integers.
 _FINGERPRINT_FACTOR = 0x9E3779B97F4A7C15 - (1 << 64)
@@ -145,19 +147,14 @@ class NgramCounts(NamedTuple):
     papers: np.ndarray
 
     def pack(self) -> bytes:
-        """Returns the arrays as bytes, 10 to 24 an n-gram: the numbers as narrow as they may be."""
-        width = max(np.min_scalar_type(max(column.max(initial=0), 0)).itemsize for column in self[1:])
-        columns = (self.fingerprints.astype('<i8'), *(column.astype(f'<u{width}') for column in self[1:]))
-        return bytes([width]) + b''.join(column.tobytes() for column in columns)
+        """Returns the arrays as bytes."""
+        return pack(self.fingerprints.view(np.uint64), self.occurrences, self.papers)
 
     @classmethod
     def unpack(cls, packed: bytes) -> NgramCounts:
         """Returns the arrays again."""
-        width = packed[0]
-        length = (len(packed) - 1) // (8 + 2 * width)
-        fingerprints = np.frombuffer(packed, '<i8', length, 1)
-        numbers = np.frombuffer(packed, f'<u{width}', 2 * length, 1 + 8 * length).astype(np.int64)
-        return cls(fingerprints, numbers[:length], numbers[length:])
+        fingerprints, occurrences, papers = (column.astype(np.uint64).view(np.int64) for column in unpack(packed))
+        return cls(fingerprints, occurrences, papers)
 
     @classmethod
     def concatenate(cls, parts: Iterable[NgramCounts]) -> NgramCounts:

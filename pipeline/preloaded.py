@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import gc
 import importlib
 import os
 import threading
@@ -38,12 +37,10 @@ def _import_all() -> None:
     os.environ['CUDA_VISIBLE_DEVICES'] = '-1'
     if 'TF_CPP_MIN_LOG_LEVEL' in os.environ:
         warnings.simplefilter('ignore')
-    quiet.import_tensorflow()
-    for module in _MODULES:
-        importlib.import_module(module)
-    # What was imported stays as it is: the collector would otherwise write to pages that forked processes share.
-    gc.collect()
-    gc.freeze()
+    # What was imported is frozen, too: the collector would otherwise write to pages that forked processes share.
+    with quiet.importing_tensorflow():
+        for module in _MODULES:
+            importlib.import_module(module)
 
 
 def _end_with(launcher: int, imported: threading.Event) -> None:

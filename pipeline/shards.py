@@ -27,11 +27,11 @@ ShardRecord = tuple[int, bytes, bytes]
 # Folder and file, records, bytes, SHA-256.
 Shard = dict[str, Any]
 
-SHARD_BYTES = 64 << 20
+SHARD_BYTES = 32 << 20
 
 
 def shards_needed(file_bytes: int) -> int:
-    """Returns how many shards of about 64 MB that many bytes of files make; at least one."""
+    """Returns how many shards of about 32 MB that many bytes of files make; at least one."""
     return max(1, round(file_bytes / SHARD_BYTES))
 
 

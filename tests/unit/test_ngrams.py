@@ -280,19 +280,10 @@ def test_packed_counts_come_out_as_they_went_in(counts):
     assert {array.dtype for array in NgramCounts.unpack(counts.pack())} == {np.dtype(np.int64)}
 
 
-@pytest.mark.parametrize(
-    ('most', 'size'),
-    [(0, 10), (255, 10), (256, 12), (65535, 12), (65536, 16), (2**32 - 1, 16), (2**32, 24), (2**62, 24)],
-)
-def test_packed_numbers_are_as_narrow_as_the_largest_of_them_allows(most, size):
+@pytest.mark.parametrize('most', [0, 255, 256, 65535, 65536, 2**32 - 1, 2**32, 2**62])
+def test_numbers_of_any_width_come_out_as_they_went_in(most):
     counts = counts_of((-3, 1, 1), (5, most, 0), (9, 2, 1))
-    assert len(counts.pack()) == 1 + 3 * size
     assert rows_of(NgramCounts.unpack(counts.pack())) == rows_of(counts)
-
-
-def test_packed_counts_are_these_bytes_on_any_machine():
-    assert counts_of((-2, 258, 1)).pack() == b'\x02' + b'\xfe' + b'\xff' * 7 + b'\x02\x01' + b'\x01\x00'
-    assert NONE.pack() == b'\x01'
 
 
 def test_the_most_frequent_n_grams_come_first_and_ties_go_by_the_scattered_fingerprint():
