@@ -77,18 +77,19 @@ def _prepare(arguments: argparse.Namespace) -> Any:
     config = flags.prepare_config(arguments)
 
     def run(beam_arguments: Sequence[str]) -> None:
-        from pipeline import inputs
+        from pipeline import inputs, partitions
 
         dumps = inputs.find_dumps(config.input, labelled=True)
+        workers = partitions.workers_of(dumps)
         publishing = outputs.publish(
             config.output_dir, features.PREPARE_PUBLISHES, made_by='prepare', overwrite=config.overwrite
         )
         with publishing as staging, Progress('prepare'):
-            runners.start_early(beam_arguments)
+            runners.start_early(beam_arguments, workers)
             with quiet.importing_tensorflow():
                 from pipeline import prepare
 
-            statistics = prepare.run(config, dumps, runners.make_pipeline(beam_arguments), staging)
+            statistics = prepare.run(config, dumps, runners.make_pipeline(beam_arguments, workers), staging)
         splits = ', '.join(f'{number:,} {split}' for split, number in statistics['splits'].items())
         _say(
             f'{statistics["read"]:,} records read: {statistics["kept"]:,} kept, '
@@ -123,18 +124,21 @@ def _evaluate(arguments: argparse.Namespace) -> Any:
 
     def run(beam_arguments: Sequence[str]) -> None:
         outputs.require_completed(config.model_dir, 'train')
-        from pipeline import inputs
+        from pipeline import inputs, partitions
 
         dumps = inputs.find_dumps(config.input, labelled=True)
+        workers = partitions.workers_of(dumps)
         with _writable(config.output), Progress('evaluate'):
-            runners.start_early(beam_arguments)
+            runners.start_early(beam_arguments, workers)
             with quiet.importing_tensorflow():
                 from pipeline import evaluate
                 from pipeline.tagger import newest_export
                 from trainer.metrics import StreamingMetrics
 
             export = newest_export(config.model_dir)
-            metrics = evaluate.run(config, dumps, export, StreamingMetrics, runners.make_pipeline(beam_arguments))
+            metrics = evaluate.run(
+                config, dumps, export, StreamingMetrics, runners.make_pipeline(beam_arguments, workers)
+            )
             if config.output:
                 outputs.write_json(config.output, metrics)
         _say_metrics('all papers', metrics)
@@ -149,20 +153,21 @@ def _score(arguments: argparse.Namespace) -> Any:
 
     def run(beam_arguments: Sequence[str]) -> None:
         outputs.require_completed(config.model_dir, 'train')
-        from pipeline import inputs
+        from pipeline import inputs, partitions
 
         dumps = inputs.find_dumps(config.input, labelled=False)
+        workers = partitions.workers_of(dumps)
         publishing = outputs.publish(
             config.output_dir, features.SCORE_PUBLISHES, made_by='score', overwrite=config.overwrite
         )
         with publishing as staging, Progress('score'):
-            runners.start_early(beam_arguments)
+            runners.start_early(beam_arguments, workers)
             with quiet.importing_tensorflow():
                 from pipeline import score
                 from pipeline.tagger import newest_export
 
             export = newest_export(config.model_dir)
-            statistics = score.run(config, dumps, export, runners.make_pipeline(beam_arguments), staging)
+            statistics = score.run(config, dumps, export, runners.make_pipeline(beam_arguments, workers), staging)
         rejected = sum(statistics['rejected'].values())
         _say(f'{statistics["read"]:,} records read: {statistics["tagged"]:,} tagged, {rejected:,} rejected')
         _say_rejected(statistics, config.output_dir)

@@ -17,6 +17,9 @@ _PAPER_BYTES = 1100
 _COMPRESSION = 4
 _BLOCK_NGRAMS = {1: 5, 2: 51, 3: 165}
 
+# What a worker reads and counts in the seconds that another one takes to begin.
+_WORKER_BYTES = 16 << 20
+
 # What a worker holds of a partition: 7 MB of index, 24 MB of counts.
 _PAPERS, _NGRAMS = 100_000, 1_000_000
 # Every block sends an element to every partition: with more of these, elements of 10**9 papers would be a few bytes. So
@@ -42,8 +45,20 @@ def partitions_of(dumps: Iterable[Dump], ngram_max: int) -> Partitions:
     >>> partitions_of([Dump('arxiv.json', 4_400_000_000, '', 'json_lines')], ngram_max=2)
     Partitions(papers=40, ngram_bits=8)
     """
-    size = sum(dump.size * (_COMPRESSION if dump.compression else 1) for dump in dumps)
-    papers = size / _PAPER_BYTES
+    papers = _bytes(dumps) / _PAPER_BYTES
     ngrams = papers * _BLOCK_NGRAMS[ngram_max]
     bits = math.ceil(math.log2(max(ngrams / _NGRAMS, 1)))
     return Partitions(max(8, math.ceil(papers / _PAPERS)), min(max(bits, 3), _MAX_NGRAM_BITS))
+
+
+def workers_of(dumps: Iterable[Dump]) -> int:
+    """Returns how many worker processes have enough to do: beginning with more takes longer than the work.
+
+    >>> workers_of([Dump('sample.csv', 5_000_000)]), workers_of([Dump('arxiv.json', 4_400_000_000)])
+    (1, 263)
+    """
+    return 1 + int(_bytes(dumps) / _WORKER_BYTES)
+
+
+def _bytes(dumps: Iterable[Dump]) -> int:
+    return sum(dump.size * (_COMPRESSION if dump.compression else 1) for dump in dumps)

@@ -28,6 +28,7 @@ from pipeline.readers import Dump
 from pipeline.readers.format import ByteRange, ReadOptions
 from pipeline.tally import Counts, Tally
 from schemas import outputs
+from schemas.errors import JobError
 from schemas.paper import DeadLetter, Paper
 
 # A cache that other versions wrote is passed over: they may read or split papers in another way.
@@ -179,11 +180,20 @@ class _ReadRange(beam.DoFn):
         for number, batch in enumerate(batches(papers())):
             block_id = keyed_hash(key, f'block {number}')
             content = PaperBlock.of(batch, block_id, self._config.ngrams).to_bytes()
-            outputs.write_bytes(block_path(self._folder, block_id), content)
+            self._write(block_path(self._folder, block_id), content)
             blocks.append((block_id, hashlib.sha256(content).hexdigest()))
         entry = RangeEntry(blocks, letters, list(counts.items()))
-        outputs.write_bytes(_entry_path(self._folder, key), entry.to_bytes())
+        self._write(_entry_path(self._folder, key), entry.to_bytes())
         return entry
+
+    def _write(self, path: str, content: bytes) -> None:
+        try:
+            outputs.write_bytes(path, content)
+        except OSError as error:
+            raise JobError(
+                f'Cannot write {path}: {error.strerror or error}. Paper blocks take about 2 KB a paper there; '
+                'make room, or choose another --analysis_cache_dir or --output_dir.'
+            ) from error
 
 
 def range_key(part: ByteRange, config: PrepareConfig) -> str:

@@ -36,13 +36,14 @@ def beam_flags() -> dict[str, bool]:
     return known | dict.fromkeys(_FLINK_FLAGS, True)
 
 
-def make_pipeline(flags: Sequence[str]) -> Any:
+def make_pipeline(flags: Sequence[str], workers_of_use: int = _MOST_WORKERS) -> Any:
     """Makes an empty pipeline of Beam flags; without --runner it runs on this machine, in a worker process a core.
 
     --direct_num_workers says another number; one worker runs in this process.
 
     Args:
         flags: as typed, `--name=value` or `--name value`.
+        workers_of_use: how many worker processes have enough to do.
 
     Raises:
         ConfigError: if they ask for something that is known to give wrong results.
@@ -60,7 +61,7 @@ def make_pipeline(flags: Sequence[str]) -> Any:
             "--direct_running_mode multi_threading loses records in Beam's in-process runner; "
             'leave it out, or say multi_processing'
         )
-    workers = start_early(flags)
+    workers = start_early(flags, workers_of_use)
     if workers > 1:
         from pipeline.local_workers import LocalWorkersRunner
 
@@ -68,13 +69,15 @@ def make_pipeline(flags: Sequence[str]) -> Any:
     return beam.Pipeline(options=options)
 
 
-def start_early(flags: Sequence[str]) -> int:
-    """Starts what the workers of `make_pipeline(flags)` are forked from, so that it imports while this process does.
+def start_early(flags: Sequence[str], workers_of_use: int = _MOST_WORKERS) -> int:
+    """Starts what the workers of `make_pipeline` will be forked from, so that it imports while this process does.
+
+    Takes the same arguments.
 
     Returns:
         How many worker processes there will be; 0 if none of ours, because something else was asked for.
     """
-    workers = _local_workers(flags)
+    workers = _local_workers(flags, workers_of_use)
     if workers > 1:
         try:
             fork_server.start()
@@ -84,7 +87,7 @@ def start_early(flags: Sequence[str]) -> int:
     return workers
 
 
-def _local_workers(flags: Sequence[str]) -> int:
+def _local_workers(flags: Sequence[str], workers_of_use: int) -> int:
     """Returns how many worker processes of ours the flags ask for; reads them without Beam, which takes seconds."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument('--runner', default='direct')
@@ -94,7 +97,7 @@ def _local_workers(flags: Sequence[str]) -> int:
     runner = _SHORT_NAMES.get(asked.runner.lower(), asked.runner)
     if runner != _IN_PROCESS or asked.direct_running_mode:
         return 0
-    return asked.direct_num_workers or min(_usable_cores(), _MOST_WORKERS)
+    return asked.direct_num_workers or min(_usable_cores(), _MOST_WORKERS, workers_of_use)
 
 
 def _usable_cores() -> int:

@@ -175,7 +175,7 @@ def test_the_same_papers_give_the_same_bytes_in_any_order_and_number_of_workers(
     (tmp_path / 'b.jsonl.gz').write_bytes(gzip.compress(''.join(json.dumps(p) + '\n' for p in shuffled[300:]).encode()))
     run_command(
         *('prepare', '--input', tmp_path / '*.jsonl*', '--output_dir', tmp_path / 'data', '--vocabulary_size', 20000),
-        *('--direct_num_workers', 2, '--direct_running_mode', 'multi_processing'),
+        *('--direct_num_workers', 2),
         PYTHONHASHSEED='7',
     )
     expected, found = files_below(prepared_dir), files_below(tmp_path / 'data')

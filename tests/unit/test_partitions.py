@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.partitions import partitions_of
+from pipeline.partitions import partitions_of, workers_of
 from pipeline.readers import Dump
 
 SIZES = st.integers(0, 10**13)
@@ -49,3 +49,11 @@ def test_more_data_never_makes_fewer_parts_nor_do_longer_n_grams(sizes, more, ng
     assert larger.papers >= found.papers == longer.papers
     assert larger.ngram_bits >= found.ngram_bits
     assert longer.ngram_bits >= found.ngram_bits
+
+
+def test_a_small_dump_is_the_work_of_one_process_and_a_large_one_of_many():
+    assert workers_of([]) == 1
+    assert workers_of([Dump('a.jsonl', (16 << 20) - 1)]) == 1
+    assert workers_of([Dump('a.jsonl', 16 << 20)]) == 2
+    assert workers_of([Dump('a.jsonl.zst', 4 << 20, 'zstd')]) == 2
+    assert workers_of([Dump('a.jsonl', 40 << 20), Dump('b.jsonl', 40 << 20)]) == 6

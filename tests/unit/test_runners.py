@@ -33,6 +33,12 @@ def test_there_is_a_worker_a_core_unless_something_else_is_asked_for(flags, work
     assert runners.start_early(flags) == workers
 
 
+def test_there_are_no_more_workers_than_have_something_to_do_unless_a_number_is_asked_for(cores):
+    assert runners.start_early([], 2) == 2
+    assert runners.start_early([], 1) == 1
+    assert runners.start_early(['--direct_num_workers=2'], 1) == 2
+
+
 @pytest.mark.parametrize(
     ('flags', 'runner'),
     [
