@@ -124,7 +124,7 @@ class _ForkedWorkerHandler(worker_handlers.GrpcWorkerHandler):
         take_answers, take_elements = control.set_input, data.set_inputs
         control.set_input = lambda answers: take_answers(map(_notice_failure, _until_lost(answers)))
         data.set_inputs = lambda elements: take_elements(_until_lost(elements))
-        data.output_stream = large_bundles.piecewise(data.output_stream)
+        data.output_stream = large_bundles.piecewise(data.output_stream, _run.fail)
 
     def port_from_worker(self, port: Any) -> str:
         return str(port)

@@ -200,3 +200,18 @@ def alive(pid):
         return pathlib.Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
     except OSError:
         return False
+
+
+def test_what_is_grouped_lies_in_a_file_and_comes_out_as_it_went_in(monkeypatch):
+    monkeypatch.setattr('pipeline.large_bundles._SPOOL_BYTES', 1 << 10)
+    monkeypatch.setattr('pipeline.large_bundles.PIECE_BYTES', 1 << 10)
+    pairs = [(number % 7, bytes([number % 256]) * (number % 100)) for number in range(3000)]
+
+    def described(group):
+        key, values = group
+        return key, sorted(values) == sorted(value for of, value in pairs if of == key)
+
+    with make_pipeline(TWO_WORKERS) as root:
+        grouped = root | beam.Create(pairs) | beam.GroupByKey() | beam.Map(described)
+        assert_that(grouped, equal_to([(key, True) for key in range(7)]))
+        assert_that(grouped | beam.combiners.Count.Globally(), equal_to([7]), label='Count')
