@@ -38,8 +38,6 @@ _TARGETS = (10**7, 10**8, 10**9)
 _BITS = 3
 # Of a record beside its title and abstract.
 _FIELD_BYTES = 120
-# N-grams of a group of `spell_ngrams`.
-_GROUP = 1 << 14
 
 
 def heaps(papers: Sequence[float], distinct: Sequence[float]) -> tuple[float, float]:
@@ -151,11 +149,6 @@ def scale(papers: int, found: dict[str, Any], k: float, beta: float) -> dict[str
         'distinct n-grams of a hash partition, thousands': distinct / hash_partitions / 1e3,
         'one worker: candidates, MB': candidates * 24 / 1e6,
         'one worker: label sets, thousands': label_sets / 1e3,
-        'spelled n-grams of a group, MB': found['spelled_bytes_per_block']
-        * blocks
-        * _GROUP
-        / config.vocabulary_size
-        / 1e6,
         'rows of the largest label set, MB': 0.016 * papers * found['index_bytes_per_paper'] / 1e6,
         'fingerprint shared with a kept n-gram, chance': config.vocabulary_size * distinct / 2**64,
     }

@@ -13,9 +13,9 @@ from pipeline.shards import SHARD_BYTES, json_line, shards_needed, write_lines, 
 
 @pytest.mark.parametrize(
     ('file_bytes', 'shards'),
-    [(0, 1), (1, 1), (64 << 20, 1), (100 << 20, 2), (640 << 20, 10), (1 << 40, 16384)],
+    [(0, 1), (1, 1), (32 << 20, 1), (50 << 20, 2), (320 << 20, 10), (1 << 40, 32768)],
 )
-def test_as_many_shards_as_make_about_64_mebibytes_each(file_bytes, shards):
+def test_as_many_shards_as_make_about_32_mebibytes_each(file_bytes, shards):
     assert shards_needed(file_bytes) == shards
 
 
