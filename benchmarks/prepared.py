@@ -13,11 +13,12 @@ import tensorflow as tf
 from pipeline.config import InputConfig
 from pipeline.deduplicate import newest
 from pipeline.index import index_of
-from pipeline.inputs import byte_ranges, find_dumps, range_blocks
-from pipeline.readers import format_named
+from pipeline.inputs import byte_ranges, find_dumps
+from pipeline.read import papers_of
 from pipeline.readers.format import ReadOptions
+from pipeline.tally import Counts
 from schemas import outputs
-from schemas.paper import DeadLetter, Paper, RejectedRecord, parse_paper
+from schemas.paper import Paper
 from trainer import dataset
 
 # (ids of the papers [n], weights of their n-grams: SparseTensor [n, ngrams], 1 where a label applies [n, labels]).
@@ -90,12 +91,6 @@ def read_papers(patterns: Sequence[str]) -> dict[str, Paper]:
     options = ReadOptions.of(config, labelled=True)
     papers: list[Paper] = []
     for part in (part for dump in find_dumps(config, labelled=True) for part in byte_ranges(dump)):
-        for record in format_named(part.dump.format).read(part, range_blocks(part), options):
-            if isinstance(record, DeadLetter):
-                continue
-            try:
-                paper, _ = parse_paper(record.fields, labelled=True)
-            except RejectedRecord:
-                continue
-            papers.append(paper)
+        found = papers_of(part, options, Counts(), fail_on_damage=False)
+        papers.extend(paper for paper in found if isinstance(paper, Paper))
     return {papers[row].id: papers[row] for row in newest(index_of(papers, 0), 'id')['row'].tolist()}

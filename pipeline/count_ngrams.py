@@ -8,6 +8,7 @@ vocabulary has.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -91,7 +92,13 @@ class CountNgrams(beam.PTransform[Any, Any]):
 
 def vocabulary_of(chunks: Iterable[Chunk]) -> Vocabulary:
     """Returns the vocabulary that its chunks make, in whatever order they come."""
-    return Vocabulary(NgramCounts.concatenate(NgramCounts.unpack(packed) for _, packed in sorted(chunks)))
+    return _vocabulary_of(tuple(sorted(chunks)))
+
+
+@functools.lru_cache(maxsize=1)
+def _vocabulary_of(chunks: tuple[Chunk, ...]) -> Vocabulary:
+    """Unpacks and sorts the vocabulary once for all blocks of a bundle."""
+    return Vocabulary(NgramCounts.concatenate(NgramCounts.unpack(packed) for _, packed in chunks))
 
 
 def candidates_needed(vocabulary_size: int, partitions: int) -> int:

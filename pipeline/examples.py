@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from pipeline.config import NgramConfig
 from pipeline.count_ngrams import Chunk, vocabulary_of
 from pipeline.encoding import ExampleColumns, between, encode_examples
 from pipeline.index import PLACES, Part, rows_of
-from pipeline.ngrams import Vocabulary, row_ngrams
+from pipeline.ngrams import Vocabulary, positions_of, row_ngrams
 from pipeline.packing import pack, unpack
 from pipeline.paper_blocks import PaperBlock, block_path
 from pipeline.progress import count
@@ -239,8 +238,7 @@ def _reordered(
     ordered = [np.empty_like(column) for column in columns]
     for start in range(0, len(order), _SLICE_PAPERS):
         bounds = ends[start : start + _SLICE_PAPERS + 1]
-        at = np.repeat(begins[start : start + _SLICE_PAPERS] - bounds[:-1], np.diff(bounds))
-        at += np.arange(bounds[0], bounds[-1])
+        at = positions_of(begins[start : start + _SLICE_PAPERS], np.diff(bounds))
         for column, target in zip(columns, ordered, strict=True):
             target[bounds[0] : bounds[-1]] = column[at]
     return ends, ordered
@@ -260,7 +258,7 @@ def _pieces(
 ) -> Iterator[Part]:
     places = rows_of([part[1]], PLACES)
     block = PaperBlock.load(block_path(folder, part[0]))
-    for split, shard, piece in pieces_of(block, places, _vocabulary(tuple(vocabulary)), labels, shards):
+    for split, shard, piece in pieces_of(block, places, vocabulary_of(vocabulary), labels, shards):
         yield _key(split, shard), piece.pack()
     count('papers looked up', len(places))
 
@@ -281,7 +279,7 @@ def _write(
 ) -> Shard:
     split, shard = divmod(group[0], 1 << 32)
     columns, counts = merged(Piece.unpack(packed) for packed in group[1] if packed)
-    idf = inverse_document_frequencies(_vocabulary(tuple(vocabulary)).counts.papers, documents)
+    idf = inverse_document_frequencies(vocabulary_of(vocabulary).counts.papers, documents)
     name = SPLITS[split]
     file = f'{features.EXAMPLES_DIR}/{name}/part-{shard:05d}-of-{shards[name]:05d}.tfrecord.gz'
     count('papers written', len(columns.paper_ids))
@@ -290,12 +288,6 @@ def _write(
         write_tfrecords(path, examples_of(columns, counts, idf, config))
 
     return write_shard(root, file, write, len(columns.paper_ids))
-
-
-@functools.lru_cache(maxsize=1)
-def _vocabulary(chunks: tuple[Chunk, ...]) -> Vocabulary:
-    """Sorts the vocabulary once for all blocks of a bundle."""
-    return vocabulary_of(chunks)
 
 
 def _key(split: int, shard: int) -> int:

@@ -84,9 +84,9 @@ def label_set_hash(name: str) -> int:
     return keyed_hash(name, 'label set')
 
 
-def label_set_names(papers: Iterable[Paper]) -> dict[int, str]:
-    """Returns the label sets of papers, by their hashes."""
-    return {label_set_hash(name): name for name in {label_set(paper) for paper in papers}}
+def label_set_names(label_sets: Iterable[str]) -> dict[int, str]:
+    """Returns label sets by their hashes."""
+    return {label_set_hash(name): name for name in label_sets}
 
 
 def index_of(papers: Sequence[Paper], block: int) -> Rows:

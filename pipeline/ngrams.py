@@ -112,6 +112,20 @@ def _run_starts(values: np.ndarray) -> np.ndarray:
     return np.flatnonzero(np.append(True, values[1:] != values[:-1]))
 
 
+def positions_of(begins: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Returns the positions of stretches, one stretch after the other.
+
+    >>> positions_of(np.array([7, 0]), np.array([2, 3]))
+    array([7, 8, 0, 1, 2])
+
+    Args:
+        begins: int64 [n], where each stretch begins.
+        lengths: int64 [n].
+    """
+    ends = np.cumsum(lengths)
+    return np.repeat(begins - (ends - lengths), lengths) + np.arange(ends[-1] if len(ends) else 0)
+
+
 def _in_order_of_fingerprints(parts: list[BlockNgrams], ngram_max: int) -> BlockNgrams:
     """Merges the n-grams of each length."""
     fingerprints = np.concatenate([part.fingerprints for part in parts])
@@ -120,9 +134,8 @@ def _in_order_of_fingerprints(parts: list[BlockNgrams], ngram_max: int) -> Block
         np.pad(part.words, ((0, 0), (0, ngram_max - part.words.shape[1])), constant_values=NO_WORD) for part in parts
     ]
     lengths = np.concatenate([np.diff(part.starts) for part in parts])
-    begins = (np.cumsum(lengths) - lengths)[order]
+    pairs = positions_of((np.cumsum(lengths) - lengths)[order], lengths[order])
     starts = np.append(0, np.cumsum(lengths[order]))
-    pairs = np.repeat(begins - starts[:-1], lengths[order]) + np.arange(starts[-1])
     rows, counts = (np.concatenate([getattr(part, name) for part in parts])[pairs] for name in ('rows', 'counts'))
     return BlockNgrams(
         fingerprints[order],
@@ -247,12 +260,10 @@ class Vocabulary:
         """
         if not len(self.fingerprints):
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        # Whichever is shorter is looked up in the other: sorted queries make searchsorted fast.
+        # Sorted queries make searchsorted fast.
         first = np.searchsorted(block.fingerprints, self.fingerprints)
-        last = np.searchsorted(block.fingerprints, self.fingerprints, 'right')
-        lengths = last - first
-        positions = np.repeat(first - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
-        return positions, np.repeat(self.ids, lengths)
+        lengths = np.searchsorted(block.fingerprints, self.fingerprints, 'right') - first
+        return positions_of(first, lengths), np.repeat(self.ids, lengths)
 
 
 class RowNgrams(NamedTuple):
@@ -283,7 +294,7 @@ def row_ngrams(block: BlockNgrams, vocabulary: Vocabulary, rows: np.ndarray) -> 
     positions, ids = vocabulary.find(block)
     begins, ends = (block.starts[positions + step].astype(np.int64) for step in (0, 1))
     lengths = ends - begins
-    pairs = np.repeat(begins - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
+    pairs = positions_of(begins, lengths)
     # A paper without n-grams may lie behind all that have some.
     place = np.full(max(int(block.rows.max(initial=0)), int(rows.max(initial=0))) + 1, -1, np.int64)
     place[rows] = np.arange(len(rows))

@@ -21,7 +21,7 @@ from schemas import outputs
 from schemas.errors import JobError
 from schemas.paper import Paper
 
-# A worker makes a block in some 300 MB of memory; what a 64-bit key must hold is bounded by the same limits.
+# A worker makes a block in some 550 MB of memory; what a 64-bit key must hold is bounded by the same limits.
 MAX_PAPERS = 1 << 14
 MAX_TEXT_BYTES = 16 << 20
 

@@ -19,7 +19,7 @@ from apache_beam.metrics import Metrics
 
 from pipeline.config import PrepareConfig
 from pipeline.hashing import keyed_hash
-from pipeline.index import chunks, label_set_hash
+from pipeline.index import chunks, label_set_names
 from pipeline.inputs import byte_ranges, stored_blocks
 from pipeline.paper_blocks import PaperBlock, batches, block_path
 from pipeline.progress import count
@@ -147,8 +147,7 @@ class _ReadRange(beam.DoFn):
         for block_id, _ in entry.blocks:
             block = PaperBlock.load(block_path(self._folder, block_id))
             yield from chunks(block.index)
-            names = {label_set_hash(name): name for name in block.label_sets}
-            yield beam.pvalue.TaggedOutput('label_sets', names)
+            yield beam.pvalue.TaggedOutput('label_sets', label_set_names(block.label_sets))
         for letter in entry.dead_letters:
             yield beam.pvalue.TaggedOutput('dead_letters', letter)
         for tally in entry.tallies:

@@ -14,7 +14,6 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from apache_beam.io.filesystems import FileSystems
 
 from pipeline.count_ngrams import Chunk, vocabulary_of
 from pipeline.index import Part
@@ -128,7 +127,4 @@ def _to_table(group: tuple[int, Iterable[bytes]], vocabulary: list[Chunk]) -> Pa
 
 
 def _write(_: None, path: str, tables: list[Part]) -> None:
-    outputs.make_folder(path.rpartition('/')[0])
-    with FileSystems.create(path) as file:
-        file.write(b'ngram\tid\toccurrences\tpapers\n')
-        file.writelines(rows for _, rows in sorted(tables))
+    outputs.write_bytes(path, b''.join([b'ngram\tid\toccurrences\tpapers\n', *(rows for _, rows in sorted(tables))]))

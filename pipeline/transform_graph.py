@@ -118,15 +118,15 @@ def _rename(message: Any, names: Mapping[str, str]) -> None:
                     _rename(value[key], names)
                 elif value[key] in names:
                     value[key] = names[value[key]]
-            moved = {names[key]: value[key] for key in value if key in names}
-            copies = {key: copy.deepcopy(found) for key, found in moved.items()}
-            for key in [key for key in value if key in names]:
+            # All are taken out before one is put back: a new name may be another's old one.
+            moved = {key: copy.deepcopy(value[key]) for key in value if key in names}
+            for key in moved:
                 del value[key]
-            for key, found in copies.items():
+            for key, found in moved.items():
                 if of_messages:
-                    value[key].CopyFrom(found)
+                    value[names[key]].CopyFrom(found)
                 else:
-                    value[key] = found
+                    value[names[key]] = found
         elif field.message_type is not None:
             for part in value if field.is_repeated else [value]:
                 _rename(part, names)

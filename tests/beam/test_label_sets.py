@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
 
-from pipeline.index import chunks, index_of, label_set_hash, label_set_names
+from pipeline.index import chunks, index_of, label_set, label_set_hash, label_set_names
 from pipeline.label_sets import DropRareLabelSets, count_label_sets, merge_names, sum_counts
 from pipeline.tally import SumTallies
 from tests.helpers import paper
@@ -24,7 +24,9 @@ COUNTS = {'cs.LG': 3, 'cs.LG stat.ML': 2, 'cs.CV cs.LG': 1, 'stat.ML': 1}
 
 def dropping(root, min_papers, partitions, names=None):
     rows = root | 'Rows' >> beam.Create([*chunks(index_of(PAPERS, 1), 140)], reshuffle=True)
-    some = root | 'Names' >> beam.Create(names or [label_set_names(PAPERS[:5]), label_set_names(PAPERS[3:])])
+    some = root | 'Names' >> beam.Create(
+        names or [label_set_names(map(label_set, PAPERS[:5])), label_set_names(map(label_set, PAPERS[3:]))]
+    )
     return (rows, some) | DropRareLabelSets(min_papers, partitions)
 
 
@@ -48,12 +50,12 @@ def test_a_label_set_needs_as_many_papers_as_asked_for(run, min_papers, dropped,
 
 
 def test_names_that_no_paper_has_any_more_do_no_harm(run):
-    names = [label_set_names([*PAPERS, paper('8', 'math.NA')])]
+    names = [label_set_names(map(label_set, [*PAPERS, paper('8', 'math.NA')]))]
     run(lambda root: assert_that(dropping(root, 1, 1, names).kept, equal_to([COUNTS])))
 
 
 def test_two_label_sets_with_one_hash_end_the_run(failure):
-    names = [label_set_names(PAPERS), {label_set_hash('stat.ML'): 'math.NA'}]
+    names = [label_set_names(map(label_set, PAPERS)), {label_set_hash('stat.ML'): 'math.NA'}]
     message = failure(lambda root: dropping(root, 1, 1, names))
     assert message.startswith('The label sets "')
     assert all(part in message for part in ('"math.NA"', '"stat.ML"', 'have the same hash'))

@@ -9,7 +9,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from pipeline.config import SplitConfig
 from pipeline.deduplicate import DropDuplicatePapers
-from pipeline.index import PLACES, chunks, index_of, label_set_names, rows_of
+from pipeline.index import PLACES, chunks, index_of, label_set, label_set_names, rows_of
 from pipeline.split import SplitByLabelSet, order_hash
 from pipeline.tally import SumTallies
 from schemas.features import SPLITS
@@ -51,7 +51,9 @@ def splitting(root, blocks, config=CONFIG, min_papers=1, partitions=3, chunks_=N
     rows = root | 'Rows' >> beam.Create(chunks_ or index_chunks(blocks, 700), reshuffle=True)
     if distinct:
         rows = (rows | DropDuplicatePapers(2)).kept
-    names = root | 'Names' >> beam.Create([label_set_names(papers) for papers in blocks.values()], reshuffle=True)
+    names = root | 'Names' >> beam.Create(
+        [label_set_names(map(label_set, papers)) for papers in blocks.values()], reshuffle=True
+    )
     return (rows, names) | SplitByLabelSet(config, min_papers, partitions)
 
 
@@ -173,7 +175,7 @@ def test_a_dump_that_is_given_twice_is_divided_as_if_given_once(run):
 def test_without_papers_the_message_says_which_flag_keeps_some(failure, papers):
     def build(root):
         rows = root | 'Rows' >> beam.Create([index_of(papers, 1).tobytes()])
-        names = root | 'Names' >> beam.Create([label_set_names(papers)])
+        names = root | 'Names' >> beam.Create([label_set_names(map(label_set, papers))])
         _ = (rows, names) | SplitByLabelSet(CONFIG, 2, 3)
 
     assert failure(build) == NOTHING_LEFT

@@ -8,7 +8,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.index import INDEX, PLACES, chunks, index_of, label_set_hash, label_set_names, parts, rows_of, title_key
+from pipeline.index import (
+    INDEX,
+    PLACES,
+    chunks,
+    index_of,
+    label_set,
+    label_set_hash,
+    label_set_names,
+    parts,
+    rows_of,
+    title_key,
+)
 from tests.helpers import paper
 
 TEXTS = st.text(st.characters(codec='utf-8'))
@@ -91,7 +102,7 @@ def test_recency_orders_by_day_and_then_by_version():
 
 def test_a_label_set_is_known_by_a_hash_of_62_bits():
     papers = [paper('1', 'cs.LG stat.ML'), paper('2', 'cs.LG'), paper('3', 'cs.LG stat.ML')]
-    names = label_set_names(papers)
+    names = label_set_names(map(label_set, papers))
     assert sorted(names.values()) == ['cs.LG', 'cs.LG stat.ML']
     found = [names[hash_] for hash_ in index_of(papers, 0)['label_set'].tolist()]
     assert found == ['cs.LG stat.ML', 'cs.LG', 'cs.LG stat.ML']
