@@ -34,6 +34,11 @@ METRICS_FILE = 'metrics.json'
 HISTORY_FILE = 'history.csv'
 LOGS_DIR = 'logs'
 CHECKPOINTS_DIR = 'checkpoints'
+PLOTS_DIR = 'plots'
+LABEL_FIGURES_FILE = 'labels.tsv'
+MODEL_CARD_FILE = 'model_card.md'
+# What a run that was broken off needs to go on; not published.
+UNFINISHED_DIR = 'unfinished'
 
 # What each stage publishes, COMPLETED aside, as glob patterns.
 PREPARE_PUBLISHES = (
@@ -44,7 +49,16 @@ PREPARE_PUBLISHES = (
     STATISTICS_FILE,
     MANIFEST_FILE,
 )
-TRAIN_PUBLISHES = (EXPORT_DIR, METRICS_FILE, HISTORY_FILE, LOGS_DIR, CHECKPOINTS_DIR)
+TRAIN_PUBLISHES = (
+    EXPORT_DIR,
+    METRICS_FILE,
+    HISTORY_FILE,
+    LOGS_DIR,
+    CHECKPOINTS_DIR,
+    PLOTS_DIR,
+    LABEL_FIGURES_FILE,
+    MODEL_CARD_FILE,
+)
 SCORE_PUBLISHES = ('part-*', DEAD_LETTERS_DIR, STATISTICS_FILE)
 
 # Signatures of the exported model, and the names of their outputs.
@@ -56,5 +70,6 @@ SCORES = 'scores'
 ACCEPTED = 'accepted'
 PROBABILITIES = 'probabilities'
 THRESHOLDS = 'thresholds'
+PROPENSITIES = 'propensities'
 
 RAW_PAPER_SCHEMA = pathlib.Path(__file__).with_name('raw_paper.pbtxt')

@@ -2,7 +2,7 @@
 
 A job writes into a staging folder inside its output folder. Publishing moves what stands there to its final names and
 writes `COMPLETED` last; whoever reads an output asks for that file first. A killed job leaves at most a staging
-folder, which nobody reads and the next run removes.
+folder, which nobody reads and the next run removes, and what it keeps for a run that goes on (`unfinished`).
 
 Paths may be anything that Beam's FileSystems knows (local, `gs://`, `s3://`); local ones are handled without
 importing Beam.
@@ -60,7 +60,13 @@ def require_writable(folder: str, flag: str) -> None:
 
 @contextlib.contextmanager
 def publish(
-    folder: str, names: Sequence[str], *, made_by: str, overwrite: bool, keep: Sequence[str] = ()
+    folder: str,
+    names: Sequence[str],
+    *,
+    made_by: str,
+    overwrite: bool,
+    keep: Sequence[str] = (),
+    unfinished: str | None = None,
 ) -> Iterator[str]:
     """Gives a staging folder to write into, and publishes it when the block ends without an exception.
 
@@ -70,6 +76,8 @@ def publish(
         made_by: the command, for messages.
         overwrite: whether a finished output may be replaced. It stays in place until the new one is ready.
         keep: those of `names` whose published contents stay beside the new ones (a folder that gains a version).
+        unfinished: name of a folder beside the staging folder, for what lets the next run go on where this one was
+            broken off. It is the job's own: what stands in it stays until an output is published.
 
     Yields:
         The staging folder's path. What an exception leaves there is removed.
@@ -78,12 +86,12 @@ def publish(
         JobError: if the folder holds a finished output and `overwrite` is not set, holds anything else that the
             command did not make, or cannot be written.
     """
-    _check_may_write(folder, names, made_by, overwrite)
+    _check_may_write(folder, [*names, *([unfinished] if unfinished else [])], made_by, overwrite)
     made = _missing_folders(folder)
     staging = join(folder, _STAGING_PREFIX + uuid.uuid4().hex[:12])
     try:
         try:
-            for leftover in _children(folder):
+            for leftover in children(folder):
                 if leftover.startswith(_STAGING_PREFIX):
                     remove(join(folder, leftover))
             _try_to_write(staging)
@@ -91,16 +99,19 @@ def publish(
             raise JobError(f'Cannot write to {folder}: {error.strerror or error}. Choose another folder.') from error
         yield staging
         remove(join(folder, COMPLETED))
-        for name in _children(folder):
+        for name in children(folder):
             if _is_one_of(name, names) and name not in keep:
                 remove(join(folder, name))
-        for name in _children(staging):
+        for name in children(staging):
             if name in keep and exists(join(folder, name)):
-                for child in _children(join(staging, name)):
+                for child in children(join(staging, name)):
                     _move(join(staging, name, child), join(folder, name, child))
             else:
                 _move(join(staging, name), join(folder, name))
         write_text(join(folder, COMPLETED), '')
+        if unfinished and exists(join(folder, unfinished)):
+            # Into what is removed now: a rename leaves no time to be killed half-way.
+            _move(join(folder, unfinished), join(staging, unfinished))
     finally:
         with contextlib.suppress(OSError):
             remove(staging)
@@ -121,13 +132,13 @@ def _check_may_write(folder: str, names: Sequence[str], made_by: str, overwrite:
         return
     if '://' not in folder and not os.path.isdir(folder):
         raise JobError(f'{folder} is a file, not a folder. Choose another output folder.')
-    children = [name for name in _children(folder) if not name.startswith(_STAGING_PREFIX)]
-    if COMPLETED in children and not overwrite:
+    found = [name for name in children(folder) if not name.startswith(_STAGING_PREFIX)]
+    if COMPLETED in found and not overwrite:
         raise JobError(
             f'{folder} already holds a finished output of "arxiv-tagger {made_by}". '
             'Choose another folder, or say --overwrite to replace it.'
         )
-    foreign = [name for name in children if not _is_one_of(name, [*names, COMPLETED])]
+    foreign = [name for name in found if not _is_one_of(name, [*names, COMPLETED])]
     if foreign:
         raise JobError(
             f'{folder} holds files that "arxiv-tagger {made_by}" did not make ({", ".join(foreign[:3])}'
@@ -157,7 +168,7 @@ def exists(path: str) -> bool:
     """Whether a file or folder of that path exists."""
     if '://' not in path:
         return os.path.lexists(path)
-    return _file_systems().exists(path) or bool(_children(path))
+    return _file_systems().exists(path) or bool(children(path))
 
 
 def make_folder(path: str) -> None:
@@ -230,7 +241,8 @@ def _move(source: str, target: str) -> None:
     _file_systems().rename(files, [target + file[len(source) :] for file in files])
 
 
-def _children(folder: str) -> list[str]:
+def children(folder: str) -> list[str]:
+    """Lists the names of the files and folders in a folder, sorted; none, if it is missing."""
     if '://' not in folder:
         return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     [match] = _file_systems().match([join(folder, '**')])

@@ -13,6 +13,7 @@ import json
 import pathlib
 import re
 from collections.abc import Iterable
+from typing import Any
 
 # MSC 2020: 68, 68Txx, 68T05, 68-02. ACM 1998: I.2, I.2.6, F.m, H.1.m.
 _MSC = re.compile(r'\d{2}(-\d{2}|-XX|[A-Z](\d{2}|xx|XX))?')
@@ -40,6 +41,11 @@ class CanonicalCategories:
     unknown: tuple[str, ...] = ()
 
 
+def _entries() -> dict[str, Any]:
+    lines = pathlib.Path(__file__).with_name('taxonomy.jsonl').read_text('utf-8').splitlines()
+    return {entry['id']: entry for entry in map(json.loads, lines)}
+
+
 @functools.cache
 def canonical_names() -> dict[str, str]:
     """Maps each category that arXiv has or had to the one that stands for it today.
@@ -47,8 +53,7 @@ def canonical_names() -> dict[str, str]:
     >>> canonical_names()['cmp-lg'], canonical_names()['math.MP'], canonical_names()['cs.CL']
     ('cs.CL', 'math-ph', 'cs.CL')
     """
-    lines = pathlib.Path(__file__).with_name('taxonomy.jsonl').read_text('utf-8').splitlines()
-    entries = {entry['id']: entry for entry in map(json.loads, lines)}
+    entries = _entries()
 
     def canonical(name: str) -> str:
         successor = entries[name]['alias_of'] or entries[name]['subsumed_by']
@@ -56,6 +61,17 @@ def canonical_names() -> dict[str, str]:
 
     # The group 'bad' holds arXiv's own placeholder for an invalid category; to us it is an unknown name.
     return {name: canonical(name) for name, entry in entries.items() if entry['group'] != 'bad'}
+
+
+@functools.cache
+def groups() -> dict[str, str]:
+    """Maps each canonical category name to its group.
+
+    >>> groups()['cs.CL'], groups()['hep-th'], groups()['q-bio.GN'], groups().get('math.MP')
+    ('cs', 'physics', 'q-bio', None)
+    """
+    entries = _entries()
+    return {name: entries[name]['group'] for name in sorted(set(canonical_names().values()))}
 
 
 def canonical_categories(names: Iterable[str]) -> CanonicalCategories:

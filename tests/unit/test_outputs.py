@@ -277,3 +277,42 @@ def test_a_folder_that_cannot_be_written_is_told_with_its_flag_and_what_to_do(tm
         f'Cannot write to --analysis_cache_dir {tmp_path}/file/cache: Not a directory. '
         'Choose another folder, or leave --analysis_cache_dir out.'
     )
+
+
+def broken_off(folder, error, *, overwrite=False):
+    """A run that keeps something for the next one, and is then broken off."""
+
+    def work():
+        options = {'overwrite': overwrite, 'unfinished': 'unfinished'}
+        with outputs.publish(str(folder), NAMES, made_by='train', **options) as staging:
+            write(staging, data__a='half')
+            write(str(folder), unfinished__state='epoch 3')
+            raise error
+
+    with pytest.raises(type(error)):
+        work()
+
+
+@pytest.mark.parametrize('error', [ValueError(), KeyboardInterrupt(), JobError()])
+def test_what_a_job_keeps_for_the_next_run_stays_until_an_output_is_published(tmp_path, error):
+    folder = tmp_path / 'a' / 'out'
+    for _ in range(2):
+        broken_off(folder, error)
+        assert files_below(tmp_path) == {'a/out/unfinished/state': b'epoch 3'}
+        assert os.listdir(folder) == ['unfinished']
+    with outputs.publish(str(folder), NAMES, made_by='train', overwrite=False, unfinished='unfinished') as staging:
+        assert (folder / 'unfinished' / 'state').read_text() == 'epoch 3'
+        write(staging, data__a='A')
+    assert files_below(folder) == {'COMPLETED': b'', 'data/a': b'A'}
+    assert sorted(os.listdir(folder)) == ['COMPLETED', 'data']
+
+
+def test_a_finished_output_stays_beside_what_an_overwriting_run_keeps(tmp_path):
+    publish(tmp_path, data__a='old')
+    broken_off(tmp_path, ValueError(), overwrite=True)
+    assert files_below(tmp_path) == {'COMPLETED': b'', 'data/a': b'old', 'unfinished/state': b'epoch 3'}
+
+
+def test_a_job_that_keeps_nothing_takes_that_folder_for_somebody_elses(tmp_path):
+    broken_off(tmp_path / 'out', ValueError())
+    assert 'holds files that "arxiv-tagger prepare" did not make (unfinished)' in refusal(tmp_path / 'out')

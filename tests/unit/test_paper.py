@@ -215,7 +215,7 @@ def test_the_reason_codes_are_those_that_the_schemas_publish():
     assert schemas['statistics']['properties']['rejected']['propertyNames']['enum'] == codes
 
 
-@pytest.mark.parametrize('name', ['dead_letter', 'scored_paper', 'statistics'])
+@pytest.mark.parametrize('name', ['dead_letter', 'metrics', 'scored_paper', 'statistics'])
 def test_each_published_schema_is_valid_itself(name):
     jsonschema.Draft202012Validator.check_schema(json.loads((SCHEMAS / f'{name}.schema.json').read_text()))
 

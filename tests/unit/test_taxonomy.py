@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.taxonomy import CanonicalCategories, canonical_categories, canonical_names
+from schemas.taxonomy import CanonicalCategories, canonical_categories, canonical_names, groups
 
 
 def test_a_category_of_today_stands_for_itself():
@@ -151,3 +151,13 @@ def test_every_string_of_more_than_white_space_is_counted_once(name):
     found = canonical_categories([name])
     kinds = [bool(found.labels), bool(found.msc), bool(found.acm), bool(found.unknown)]
     assert sum(kinds) == bool(name.strip())
+
+
+def test_each_category_of_today_has_its_group_and_names_of_the_past_have_none():
+    found = groups()
+    assert [found[name] for name in ('cs.CV', 'hep-th', 'quant-ph', 'q-bio.NC', 'eess.SY')] == [
+        'cs', 'physics', 'physics', 'q-bio', 'eess',
+    ]  # fmt: skip
+    assert 'math.MP' not in found
+    assert 'cmp-lg' not in found
+    assert set(found) == set(canonical_names().values())
