@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, Self
 
 import apache_beam as beam
 import numpy as np
+from apache_beam.transforms.window import GlobalWindows
 
 from pipeline.config import EvaluateConfig
 from pipeline.read import ReadPapers
 from pipeline.readers.format import Dump
 from pipeline.shards import WriteJson
-from pipeline.tagger import Export, Tagged, TagPapers, label_table
+from pipeline.tagger import Export, LabelTable, Tagged, TagPapers, label_table
 from schemas import features, outputs
 
 
@@ -30,7 +32,8 @@ class Metrics(Protocol):
         """Returns the metrics of all papers added."""
 
 
-MetricsFactory = Callable[[int, np.ndarray], Metrics]
+# Of the number of labels, their thresholds and their propensities.
+MetricsFactory = Callable[[int, np.ndarray, np.ndarray], Metrics]
 
 
 def build(
@@ -42,17 +45,12 @@ def build(
     output: str,
 ) -> None:
     """Wires the job: the metrics are written to the file `output`."""
-    labels, thresholds = label_table(export.path)
+    table = label_table(export.path)
     read = root | 'ReadPapers' >> ReadPapers(dumps, config.input, labelled=True)
     tagged = read.papers | 'TagPapers' >> TagPapers(export, features.PREDICT_ALL_SIGNATURE, config.batch_size)
-    metrics = (
-        tagged
-        | 'Batch' >> beam.BatchElements(min_batch_size=config.batch_size, max_batch_size=config.batch_size)
-        | 'Measure' >> beam.Map(measure, labels, thresholds, new_metrics)
-        | 'Merge' >> beam.CombineGlobally(_MergeMetrics(len(labels), thresholds, new_metrics))
-    )
     _ = (
-        metrics
+        tagged
+        | 'MeasurePapers' >> MeasurePapers(table, new_metrics, config.batch_size)
         | 'ToJson' >> beam.Map(lambda merged: merged.result() | {'model_version': export.version})
         | 'WriteMetrics' >> WriteJson(output)
     )
@@ -77,10 +75,13 @@ def run(
     return metrics
 
 
-def measure(
-    tagged: Sequence[Tagged], labels: Sequence[str], thresholds: np.ndarray, new_metrics: MetricsFactory
-) -> Metrics:
-    """Measures a batch of papers. Labels that the model does not know are left out of the truth.
+def measure(tagged: Sequence[Tagged], labels: Sequence[str], metrics: Metrics) -> None:
+    """Adds a batch of papers to the metrics. Labels that the model does not know are left out of the truth.
+
+    Args:
+        tagged: the papers.
+        labels: that the model knows, in the order of its probabilities.
+        metrics: what to add to.
 
     Raises:
         RuntimeError: if the model failed on one of them: metrics over the rest would flatter it.
@@ -94,24 +95,66 @@ def measure(
         for label in paper.paper.labels:
             if label in column:
                 truth[row, column[label]] = True
-    metrics = new_metrics(len(labels), thresholds)
     metrics.add(truth, np.stack([paper.outputs[features.PROBABILITIES] for paper in tagged]))
-    return metrics
+
+
+class MeasurePapers(beam.PTransform[Any, Any]):
+    """Measures `Tagged` papers. Output: one `Metrics` of all of them."""
+
+    def __init__(self, table: LabelTable, new_metrics: MetricsFactory, batch_size: int) -> None:
+        """Configures the measuring.
+
+        Args:
+            table: what the export knows of its labels.
+            new_metrics: makes `Metrics` of no papers.
+            batch_size: papers that are added at a time.
+        """
+        super().__init__()
+        self._empty = functools.partial(new_metrics, len(table.labels), table.thresholds, table.propensities)
+        self._labels = table.labels
+        self._batch_size = batch_size
+
+    def expand(self, tagged: beam.PCollection[Tagged]) -> beam.PCollection[Metrics]:
+        """Measures batches, then merges."""
+        return (
+            tagged
+            | 'Batch' >> beam.BatchElements(min_batch_size=self._batch_size, max_batch_size=self._batch_size)
+            | 'Measure' >> beam.ParDo(_Measure(self._labels, self._empty))
+            | 'Merge' >> beam.CombineGlobally(_MergeMetrics(self._empty))
+        )
+
+
+class _Measure(beam.DoFn):
+    """Turns the batches of a bundle into one `Metrics`: a megabyte, however many papers there are."""
+
+    def __init__(self, labels: Sequence[str], empty: Callable[[], Metrics]) -> None:
+        self._labels = labels
+        self._empty = empty
+
+    def start_bundle(self) -> None:
+        self._metrics = self._empty()
+
+    def process(self, tagged: Sequence[Tagged]) -> None:
+        measure(tagged, self._labels, self._metrics)
+
+    def finish_bundle(self) -> Iterator[Any]:
+        yield GlobalWindows.windowed_value(self._metrics)
+        del self._metrics
 
 
 class _MergeMetrics(beam.CombineFn):
-    def __init__(self, labels: int, thresholds: np.ndarray, new_metrics: MetricsFactory) -> None:
-        self._new = lambda: new_metrics(labels, thresholds)
+    def __init__(self, empty: Callable[[], Metrics]) -> None:
+        self._empty = empty
 
     def create_accumulator(self, *args: Any, **kwargs: Any) -> Metrics:
-        return self._new()
+        return self._empty()
 
     def add_input(self, mutable_accumulator: Any, element: Any, *args: Any, **kwargs: Any) -> Metrics:
         mutable_accumulator.merge(element)
         return mutable_accumulator
 
     def merge_accumulators(self, accumulators: Iterable[Metrics], *args: Any, **kwargs: Any) -> Metrics:
-        merged = self._new()
+        merged = self._empty()
         for accumulator in accumulators:
             merged.merge(accumulator)
         return merged

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
@@ -63,11 +63,31 @@ class LoadedExport:
         self.signatures: dict[str, Callable[..., Any]] = dict(self._model.signatures)
 
 
-def label_table(path: str) -> tuple[list[str], np.ndarray]:
-    """Returns the export's labels in the order of `predict_all`'s columns, and their thresholds."""
+class LabelTable(NamedTuple):
+    """What an export knows of each label, in the order of `predict_all`'s columns.
+
+    Attributes:
+        labels: the names.
+        thresholds: float32 [labels]; a label is given where its probability is at least its threshold.
+        propensities: float32 [labels], for the propensity-scored metrics.
+    """
+
+    labels: list[str]
+    thresholds: np.ndarray
+    propensities: np.ndarray
+
+
+def label_table(path: str) -> LabelTable:
+    """Reads the label table of an export.
+
+    Raises:
+        JobError: if an earlier version of this program exported it.
+    """
     table = LoadedExport(path).signatures[features.LABEL_TABLE_SIGNATURE]()
+    if features.PROPENSITIES not in table:
+        raise JobError(f'{path} has no propensities: it is of an earlier version. Run "arxiv-tagger train" again.')
     names = [label.decode() for label in table[features.LABELS].numpy().tolist()]
-    return names, table[features.THRESHOLDS].numpy()
+    return LabelTable(names, table[features.THRESHOLDS].numpy(), table[features.PROPENSITIES].numpy())
 
 
 def halving(call: Callable[[Sequence[Paper]], list[Tagged]], papers: Sequence[Paper]) -> Iterator[Tagged]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from schemas import features, outputs
 from schemas.errors import JobError
+from trainer.shards import PREPARE_AGAIN, Shard, count_papers, one_line
 
 # (weights of the n-grams, labels): SparseTensor [papers, n-grams], float32 [papers, labels].
 Batch = tuple[tf.SparseTensor, tf.Tensor]
@@ -50,47 +52,70 @@ def vocabularies(data_dir: str) -> Vocabularies:
         raise JobError(f'{path} {what}. Run "arxiv-tagger prepare" again, with --overwrite.') from error
 
 
-def shards(data_dir: str, split: str) -> list[str]:
-    """Lists a split's TFRecord files, in the order of their names.
+def steps(files: Sequence[Shard], batch_size: int) -> int:
+    """How many batches the papers of some shards make; the last one can be smaller."""
+    return -(-count_papers(files) // batch_size)
+
+
+def batches(files: Sequence[Shard], *, ngrams: int, labels: int, batch_size: int) -> tf.data.Dataset:
+    """Reads papers in batches, in the order of the shards.
 
     Args:
-        data_dir: output folder of `prepare`.
-        split: one of `schemas.features.SPLITS`.
-    """
-    pattern = outputs.join(data_dir, features.EXAMPLES_DIR, split, 'part-*-of-*.tfrecord.gz')
-    return sorted(tf.io.gfile.glob(pattern))
-
-
-def batches(
-    files: list[str], *, ngrams: int, labels: int, batch_size: int, shuffle_seed: int | None = None
-) -> tf.data.Dataset:
-    """Reads papers in batches.
-
-    Args:
-        files: gzipped TFRecord files; any of them can be empty.
+        files: shards; any of them can be empty.
         ngrams: size of the n-gram vocabulary.
         labels: number of labels.
         batch_size: papers a batch; the last one can be smaller.
-        shuffle_seed: shuffles, in another order each time that the dataset is read; None keeps the order of the files.
 
     Returns:
-        A dataset of `Batch`es that knows how many they are. The same files, arguments and seed give the same batches.
+        A dataset of `Batch`es that knows how many they are. Reading it raises tf.errors.OpError at a damaged shard,
+        one that holds another number of papers than the manifest says, or papers that `parse` refuses.
     """
-    steps = -(-count_papers(files) // batch_size)
-    # A batch is parsed at once: paper by paper would cost ten times as much.
-    return (
-        _records(files, shuffle_seed)
-        .batch(batch_size)
-        .map(lambda serialized: parse(serialized, ngrams, labels)[1:], num_parallel_calls=tf.data.AUTOTUNE)
-        .apply(tf.data.experimental.assert_cardinality(steps))
-        .prefetch(tf.data.AUTOTUNE)
-    )
+    records = _shards_as_dataset(files).flat_map(_read_shard).batch(batch_size)
+    return _parsed(records, ngrams, labels, steps(files, batch_size))
 
 
-def count_papers(files: list[str]) -> int:
-    """Counts the records of gzipped TFRecord files, by reading them (about 100,000 papers a second)."""
-    batches_of_records = _records(files, shuffle_seed=None).batch(1024)
-    return int(batches_of_records.reduce(np.int64(0), lambda total, batch: total + tf.size(batch, tf.int64)))
+def shuffled_batches(
+    files: Sequence[Shard], *, ngrams: int, labels: int, batch_size: int, seed: int, epochs: range
+) -> tf.data.Dataset:
+    """Reads papers in batches, several times, each time in another order.
+
+    The order of an epoch depends on the seed and the number of the epoch alone, so that training that goes on after
+    some epoch reads what it would have read without the break. The next epoch's first papers are read while the last
+    ones of an epoch are worked on.
+
+    Args:
+        files: as in `batches`.
+        ngrams: as in `batches`.
+        labels: as in `batches`.
+        batch_size: as in `batches`; no batch holds papers of two epochs.
+        seed: decides the orders.
+        epochs: the numbers of the epochs to read.
+
+    Returns:
+        As `batches`, `steps` batches an epoch.
+    """
+
+    def epoch(shuffle_seed: tf.Tensor) -> tf.data.Dataset:
+        # Of this function's graph: the order must not depend on `tf.random.set_seed`, which also fails here if it is 0.
+        tf.compat.v1.set_random_seed(1)
+        order = {'seed': shuffle_seed, 'reshuffle_each_iteration': False}
+        return (
+            _shards_as_dataset(files)
+            .shuffle(max(len(files), 1), **order)
+            .interleave(
+                _read_shard,
+                cycle_length=_SHARDS_AT_ONCE,
+                block_length=16,
+                num_parallel_calls=_SHARDS_AT_ONCE,
+                deterministic=True,
+            )
+            .shuffle(_SHUFFLE_BUFFER, **order)
+            .batch(batch_size)
+        )
+
+    seeds = [_shuffle_seed(seed, number) for number in epochs]
+    records = tf.data.Dataset.from_tensor_slices(tf.constant(seeds, tf.int64, [len(seeds)])).flat_map(epoch)
+    return _parsed(records, ngrams, labels, len(epochs) * steps(files, batch_size))
 
 
 def parse(serialized: tf.Tensor, ngrams: int, labels: int) -> tuple[tf.Tensor, tf.SparseTensor, tf.Tensor]:
@@ -104,6 +129,10 @@ def parse(serialized: tf.Tensor, ngrams: int, labels: int) -> tuple[tf.Tensor, t
     Returns:
         The ids of the papers (string [papers]), the weights of their n-grams (float32 SparseTensor [papers, ngrams])
         and 1 where a label applies, 0 elsewhere (float32 [papers, labels]).
+
+    Raises:
+        tf.errors.InvalidArgumentError: where a feature is of another type, an id is not in the vocabulary, or a paper
+            has other numbers of n-grams and weights.
     """
     parsed = tf.io.parse_example(
         serialized,
@@ -114,9 +143,34 @@ def parse(serialized: tf.Tensor, ngrams: int, labels: int) -> tuple[tf.Tensor, t
             features.LABEL_IDS: tf.io.VarLenFeature(tf.int64),
         },
     )
-    weights = ngram_matrix(parsed[features.NGRAM_IDS], parsed[features.NGRAM_WEIGHTS], ngrams)
-    applies = tf.sparse.to_indicator(parsed[features.LABEL_IDS], labels)
-    return parsed[features.PAPER_ID], weights, tf.cast(applies, tf.float32)
+    ngram_ids, ngram_weights = parsed[features.NGRAM_IDS], parsed[features.NGRAM_WEIGHTS]
+    # A GPU would read zeros where an id is out of range, and say nothing.
+    checks = [
+        *_within(ngram_ids.values, ngrams, features.NGRAM_IDS),
+        *_within(parsed[features.LABEL_IDS].values, labels, features.LABEL_IDS),
+        tf.debugging.assert_equal(
+            _papers_of(ngram_ids),
+            _papers_of(ngram_weights),
+            f'{features.NGRAM_IDS} and {features.NGRAM_WEIGHTS} differ in number',
+        ),
+    ]
+    with tf.control_dependencies(checks if not tf.executing_eagerly() else []):
+        weights = ngram_matrix(ngram_ids, ngram_weights, ngrams)
+        applies = tf.sparse.to_indicator(parsed[features.LABEL_IDS], labels)
+        return parsed[features.PAPER_ID], weights, tf.cast(applies, tf.float32)
+
+
+def _within(ids: tf.Tensor, limit: int, name: str) -> list[tf.Operation | None]:
+    message = f'{name} are not all from 0 to {limit - 1}'
+    return [
+        tf.debugging.assert_non_negative(ids, message),
+        tf.debugging.assert_less(ids, tf.constant(limit, tf.int64), message),
+    ]
+
+
+def _papers_of(values: tf.SparseTensor) -> tf.Tensor:
+    """int64 [papers], how many values each paper has."""
+    return tf.math.bincount(tf.cast(values.indices[:, 0], tf.int32), minlength=tf.cast(values.dense_shape[0], tf.int32))
 
 
 def ngram_matrix(ids: tf.SparseTensor, weights: tf.SparseTensor, ngrams: int) -> tf.SparseTensor:
@@ -134,15 +188,71 @@ def ngram_matrix(ids: tf.SparseTensor, weights: tf.SparseTensor, ngrams: int) ->
     return tf.SparseTensor(indices, weights.values, [ids.dense_shape[0], ngrams])
 
 
-def _records(files: list[str], shuffle_seed: int | None) -> tf.data.Dataset:
-    names = tf.data.Dataset.from_tensor_slices(tf.constant(files, tf.string, [len(files)]))
-    if shuffle_seed is None:
-        return tf.data.TFRecordDataset(names, 'GZIP')
-    records = names.shuffle(max(len(files), 1), seed=shuffle_seed).interleave(
-        lambda name: tf.data.TFRecordDataset(name, 'GZIP'),
-        cycle_length=_SHARDS_AT_ONCE,
-        block_length=16,
-        num_parallel_calls=_SHARDS_AT_ONCE,
-        deterministic=True,
+def require_features(files: Sequence[Shard]) -> None:
+    """Checks that the first paper of the shards has the features that training needs, each of its type.
+
+    Raises:
+        JobError: names the feature.
+    """
+    kinds = {
+        features.PAPER_ID: 'bytes_list',
+        features.NGRAM_IDS: 'int64_list',
+        features.NGRAM_WEIGHTS: 'float_list',
+        features.LABEL_IDS: 'int64_list',
+    }
+    for shard in [shard for shard in files if shard.papers][:1]:
+        [record] = tf.data.TFRecordDataset(shard.path, 'GZIP').take(1)
+        found = tf.train.Example.FromString(record.numpy()).features.feature
+        for name, kind in kinds.items():
+            if name not in found:
+                raise JobError(f'{shard.path}: its papers have no feature {name}. {PREPARE_AGAIN}')
+            if found[name].WhichOneof('kind') != kind:
+                raise JobError(
+                    f'{shard.path}: the feature {name} is a {found[name].WhichOneof("kind")}, not the {kind} that '
+                    f'training needs. {PREPARE_AGAIN}'
+                )
+
+
+def complaint(files: Sequence[Shard], *, ngrams: int, labels: int) -> str:
+    """Finds the shard that `batches` and `shuffled_batches` cannot read, after they failed.
+
+    Args:
+        files: as in `batches`.
+        ngrams: as in `batches`.
+        labels: as in `batches`.
+
+    Returns:
+        One line that names the first such shard and says what is wrong with it; empty if there is none.
+    """
+    for shard in files:
+        try:
+            for records in _read_shard(shard.path, shard.papers).batch(1024):
+                parse(records, ngrams, labels)
+        except tf.errors.OpError as error:
+            return f'{shard.path} cannot be used: {one_line(error)}. {PREPARE_AGAIN}'
+    return ''
+
+
+def _shuffle_seed(seed: int, epoch: int) -> int:
+    # Seeds that are near each other may not give similar orders.
+    return int.from_bytes(hashlib.sha256(f'{seed} {epoch}'.encode()).digest()[:7], 'little')
+
+
+def _shards_as_dataset(files: Sequence[Shard]) -> tf.data.Dataset:
+    paths = tf.constant([shard.path for shard in files], tf.string, [len(files)])
+    papers = tf.constant([shard.papers for shard in files], tf.int64, [len(files)])
+    return tf.data.Dataset.from_tensor_slices((paths, papers))
+
+
+def _read_shard(path: tf.Tensor, papers: tf.Tensor) -> tf.data.Dataset:
+    # A gzip file that was cut off can look like one that ends there.
+    return tf.data.TFRecordDataset(path, 'GZIP').apply(tf.data.experimental.assert_cardinality(papers))
+
+
+def _parsed(records: tf.data.Dataset, ngrams: int, labels: int, number: int) -> tf.data.Dataset:
+    # A batch is parsed at once: paper by paper would cost ten times as much.
+    return (
+        records.map(lambda serialized: parse(serialized, ngrams, labels)[1:], num_parallel_calls=tf.data.AUTOTUNE)
+        .apply(tf.data.experimental.assert_cardinality(number))
+        .prefetch(tf.data.AUTOTUNE)
     )
-    return records.shuffle(_SHUFFLE_BUFFER, seed=shuffle_seed)

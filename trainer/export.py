@@ -31,6 +31,7 @@ class Tagger(tf.Module):
         transform: the transform graph.
         labels: name of each label.
         thresholds: float32 [labels]; a label is accepted where its probability is at least its threshold.
+        propensities: float32 [labels], see `propensity.propensities`.
         top_k: labels a paper in the answer of `serve`.
     """
 
@@ -40,6 +41,7 @@ class Tagger(tf.Module):
         transform: tft.TFTransformOutput,
         labels: Sequence[str],
         thresholds: npt.NDArray[np.float32],
+        propensities: npt.NDArray[np.float32],
         top_k: int,
     ) -> None:
         super().__init__(name='tagger')
@@ -50,6 +52,7 @@ class Tagger(tf.Module):
         self._probabilities = _probabilities(model, self._transform)
         self._labels = list(labels)
         self._thresholds = thresholds
+        self._propensities = propensities
         self._default_k = min(top_k, len(labels))
 
     def signatures(self) -> dict[str, Callable[..., dict[str, tf.Tensor]]]:
@@ -91,8 +94,16 @@ class Tagger(tf.Module):
         return {features.PROBABILITIES: self._probabilities(title, abstract)}
 
     def label_table(self) -> dict[str, tf.Tensor]:
-        """Gives the `labels` (string) and their `thresholds` (float32), each [labels], as `predict_all` orders them."""
-        return {features.LABELS: tf.constant(self._labels), features.THRESHOLDS: tf.constant(self._thresholds)}
+        """Gives what is known of each label, [labels], as `predict_all` orders them.
+
+        Returns:
+            `labels` (string), `thresholds` (float32) and `propensities` (float32).
+        """
+        return {
+            features.LABELS: tf.constant(self._labels),
+            features.THRESHOLDS: tf.constant(self._thresholds),
+            features.PROPENSITIES: tf.constant(self._propensities),
+        }
 
 
 def save_tagger(tagger: Tagger, folder: str) -> None:

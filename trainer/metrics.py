@@ -1,63 +1,71 @@
 """How well scores rank and tell the labels of papers: counts that can be added up in any order. Pure NumPy.
 
-Everything is counted in integers, and each figure is computed from the counts in a fixed order. The result is thus
-the same, to the last bit, however the papers are batched, spread over workers and merged.
+Everything is counted in integers, fractions in units of 2^-40, and each figure is computed from the counts in a fixed
+order. The result is thus the same, to the last bit, however the papers are batched, spread over workers and merged.
 """
 
 from __future__ import annotations
 
 import collections
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from trainer import histograms, ranking
 from trainer import thresholds as thresholds_lib
+from trainer.fixed_point import UNITS, units
+from trainer.reliability import Reliability
 
-# How many of the best scored labels the ranking metrics look at.
-DEPTH = 5
+# Pairs and papers that are counted at a time: what is needed beside them stays below 100 MB, and sums below 2^63.
+_PAIRS = 1 << 20
+_PAPERS = 1 << 16
 
-_DISCOUNTS = [1 / math.log2(rank + 1) for rank in range(1, DEPTH + 1)]
+FIGURES = (
+    *(f'{name}_at_{k}' for name in ('precision', 'recall', 'ndcg') for k in ranking.CUTS),
+    *(f'propensity_scored_{name}_at_{k}' for name in ('precision', 'ndcg') for k in ranking.CUTS),
+    'coverage_error',
+    'label_ranking_average_precision',
+    'micro_f1',
+    'macro_f1',
+    'example_f1',
+    'micro_f1_best',
+    'micro_f1_best_threshold',
+    'hamming_loss',
+    'subset_accuracy',
+    'binary_accuracy',
+    'binary_accuracy_of_predicting_nothing',
+    'mean_average_precision',
+    'expected_calibration_error',
+    'expected_calibration_error_top',
+    'brier_score',
+)
 
 
-def best_labels(scores: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.int64]:
-    """Ranks the `k` labels with the highest scores of each paper.
+class LabelFigures(NamedTuple):
+    """How well one label is told. What would be a share of nothing is None.
 
-    Args:
-        scores: [papers, labels].
-        k: how many; all, if there are fewer labels.
-
-    Returns:
-        int64 [papers, min(k, labels)], best first. Of equal scores the lower label index comes first.
-
-    >>> best_labels(np.array([[.1, .7, .2, .7]], np.float32), 3).tolist()
-    [[1, 3, 2]]
+    Attributes:
+        support: papers that have it.
+        given: papers that it is given to.
+        true_positives: papers of both kinds.
+        threshold: it is given from this score on.
+        precision: true_positives / given.
+        recall: true_positives / support.
+        f1: 2 true_positives / (given + support).
+        average_precision: see `histograms.LabelHistograms.average_precisions`.
     """
-    remaining = np.array(scores, np.float32)
-    papers, labels = remaining.shape
-    best = np.zeros((papers, min(k, labels)), np.int64)
-    for rank in range(best.shape[1]):
-        # argmax gives the first of equal values; sorting all labels would cost far more where there are thousands.
-        best[:, rank] = remaining.argmax(axis=1)
-        remaining[np.arange(papers), best[:, rank]] = -np.inf
-    return best
 
-
-def ndcg(hits: int, relevant: int) -> float:
-    """Normalized discounted cumulative gain at `DEPTH`, of one ranking with binary relevance.
-
-    nDCG@5 = sum over ranks r = 1..5 of hit_r / log2(r + 1), divided by the same sum for a ranking that puts all
-    relevant labels first (Järvelin and Kekäläinen, 2002).
-
-    Args:
-        hits: bit `r - 1` says whether the label at rank r applies.
-        relevant: how many labels apply; at least 1.
-
-    >>> ndcg(0b00101, 2)  # (1 + 1/2) / (1 + 1/log2(3))
-    0.9197207891481876
-    """
-    gain = math.fsum(discount for rank, discount in enumerate(_DISCOUNTS) if hits >> rank & 1)
-    return gain / math.fsum(_DISCOUNTS[: min(relevant, DEPTH)])
+    support: int
+    given: int
+    true_positives: int
+    threshold: float
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    average_precision: float | None
 
 
 class StreamingMetrics:
@@ -65,7 +73,7 @@ class StreamingMetrics:
 
     Papers to which no label applies are counted as `papers_without_labels` and left out of everything else.
 
-    >>> metrics = StreamingMetrics(3, np.full(3, .5, np.float32))
+    >>> metrics = StreamingMetrics(3, thresholds=[.5, .5, .5], propensities=[1, .8, .4])
     >>> metrics.add(np.array([[1, 0, 1]]), np.array([[.9, .8, .2]], np.float32))
     >>> metrics.result()['precision_at_1'], metrics.result()['micro_f1']
     (1.0, 0.5)
@@ -73,30 +81,34 @@ class StreamingMetrics:
     Attributes:
         labels: number of labels.
         thresholds: float32 [labels]; a label is given where its score is at least its threshold.
+        propensities: float32 [labels], see `propensity.propensities`.
         papers: papers to which a label applies.
         papers_without_labels: the others.
         true_positives, false_positives, false_negatives: int64 [labels], at `thresholds`.
-        positives, scored: int64 [1001], (paper, label) pairs whose scores fall into each bin of `thresholds.GRID`:
-            those that apply, and all.
+        histograms: the scores by label and bin of `histograms.GRID`.
+        reliability: (paper, label) pairs, by their score.
+        reliability_of_first_labels: each paper's label with the highest score, alone.
     """
 
-    def __init__(self, labels: int, thresholds: npt.ArrayLike) -> None:
+    def __init__(self, labels: int, thresholds: npt.ArrayLike, propensities: npt.ArrayLike) -> None:
         self.labels = labels
         self.thresholds = np.asarray(thresholds, np.float32)
-        if labels < 1 or self.thresholds.shape != (labels,):
-            raise ValueError(f'thresholds of shape {self.thresholds.shape} for {labels} labels')
+        self.propensities = np.asarray(propensities, np.float32)
+        for name, values in (('thresholds', self.thresholds), ('propensities', self.propensities)):
+            if labels < 1 or values.shape != (labels,):
+                raise ValueError(f'{name} of shape {values.shape} for {labels} labels')
+        if not np.all((self.propensities > 0) & (self.propensities <= 1)):
+            raise ValueError('a propensity is not above 0 and at most 1')
+        self.papers = 0
         self.papers_without_labels = 0
         self.true_positives = np.zeros(labels, np.int64)
         self.false_positives = np.zeros(labels, np.int64)
         self.false_negatives = np.zeros(labels, np.int64)
-        self.positives = np.zeros(thresholds_lib.BINS + 1, np.int64)
-        self.scored = np.zeros(thresholds_lib.BINS + 1, np.int64)
-        # (which of the first DEPTH ranks are hits, as bits; how many labels apply) -> papers.
-        self._rankings: collections.Counter[tuple[int, int]] = collections.Counter()
-
-    @property
-    def papers(self) -> int:
-        return self._rankings.total()
+        self.histograms = histograms.LabelHistograms(labels)
+        self.reliability = Reliability()
+        self.reliability_of_first_labels = Reliability()
+        # Name -> sum over papers, some in units of 2^-40: Python's integers, for they grow beyond 64 bits.
+        self._totals: collections.Counter[str] = collections.Counter()
 
     @property
     def support(self) -> npt.NDArray[np.int64]:
@@ -121,33 +133,80 @@ class StreamingMetrics:
             raise ValueError('a score is not between 0 and 1')
         labelled = np.any(applies, axis=1)
         self.papers_without_labels += int(np.sum(~labelled))
-        applies, scores = applies[labelled], scores[labelled]
+        if not np.all(labelled):
+            applies, scores = applies[labelled], scores[labelled]
+        self.papers += len(scores)
+        at_a_time = min(max(_PAIRS // self.labels, 1), _PAPERS)
+        for start in range(0, len(scores), at_a_time):
+            self._count(applies[start : start + at_a_time], scores[start : start + at_a_time])
 
+    def _count(self, applies: npt.NDArray[np.bool_], scores: npt.NDArray[np.float32]) -> None:
         given = scores >= self.thresholds
-        self.true_positives += (given & applies).sum(axis=0)
-        self.false_positives += (given & ~applies).sum(axis=0)
-        self.false_negatives += (~given & applies).sum(axis=0)
+        right = given & applies
+        true_positives, false_positives, false_negatives = (
+            np.count_nonzero(which, axis=0) for which in (right, given & ~applies, applies & ~given)
+        )
+        self.true_positives += true_positives
+        self.false_positives += false_positives
+        self.false_negatives += false_negatives
 
-        bins = thresholds_lib.grid_bins(scores)
-        self.scored += np.bincount(bins.ravel(), minlength=len(self.scored))
-        self.positives += np.bincount(bins[applies], minlength=len(self.positives))
+        found, relevant = np.count_nonzero(right, axis=1), np.count_nonzero(applies, axis=1)
+        answered = np.count_nonzero(given, axis=1)
+        self._totals['example_f1'] += int(units(2 * found / (answered + relevant)).sum())
+        self._totals['all_right'] += int(np.count_nonzero((found == answered) & (found == relevant)))
+        errors = scores.astype(np.float64) - applies
+        self._totals['squared_errors'] += int(units(errors * errors).sum())
+        self._totals.update(ranking.totals_at_k(applies, scores, self.propensities))
+        self._totals.update(ranking.totals_of_ranks(applies, scores))
 
-        hits = np.take_along_axis(applies, best_labels(scores, DEPTH), axis=1)
-        patterns = hits @ (1 << np.arange(hits.shape[1]))
-        self._rankings.update(zip(patterns.tolist(), applies.sum(axis=1).tolist(), strict=True))
+        self.histograms.add(applies, scores)
+        self.reliability.add(applies, scores)
+        first = ranking.best_labels(scores, 1)
+        self.reliability_of_first_labels.add(
+            np.take_along_axis(applies, first, axis=1), np.take_along_axis(scores, first, axis=1)
+        )
 
     def merge(self, other: StreamingMetrics) -> None:
         """Adds the counts of `other`, which stays as it is.
 
         Raises:
-            ValueError: if `other` counts other labels or has other thresholds.
+            ValueError: if `other` counts other labels or has other thresholds or propensities.
         """
-        if other.labels != self.labels or not np.array_equal(other.thresholds, self.thresholds):
-            raise ValueError('metrics of other labels or thresholds cannot be merged')
+        if not (
+            other.labels == self.labels
+            and np.array_equal(other.thresholds, self.thresholds)
+            and np.array_equal(other.propensities, self.propensities)
+        ):
+            raise ValueError('metrics of other labels, thresholds or propensities cannot be merged')
+        self.papers += other.papers
         self.papers_without_labels += other.papers_without_labels
-        for name in ('true_positives', 'false_positives', 'false_negatives', 'positives', 'scored'):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self._rankings.update(other._rankings)
+        self.true_positives += other.true_positives
+        self.false_positives += other.false_positives
+        self.false_negatives += other.false_negatives
+        self.histograms.merge(other.histograms)
+        self.reliability.merge(other.reliability)
+        self.reliability_of_first_labels.merge(other.reliability_of_first_labels)
+        self._totals.update(other._totals)
+
+    def label_figures(self) -> list[LabelFigures]:
+        """Returns the figures of each label."""
+        columns = (
+            self.support.tolist(),
+            (self.true_positives + self.false_positives).tolist(),
+            self.true_positives.tolist(),
+            self.thresholds.tolist(),
+            self.histograms.average_precisions(),
+        )
+        return [
+            LabelFigures(
+                *(support, given, right, threshold),
+                precision=right / given if given else None,
+                recall=right / support if support else None,
+                f1=2 * right / (given + support) if given + support else None,
+                average_precision=average_precision,
+            )
+            for support, given, right, threshold, average_precision in zip(*columns, strict=True)
+        ]
 
     def result(self) -> dict[str, int | float | None]:
         """Computes the figures; without papers, all but the counts are None.
@@ -155,72 +214,70 @@ class StreamingMetrics:
         TP, FP and FN are the true positives, false positives and false negatives of a label at its threshold.
 
         - `papers`, `papers_without_labels`: counts.
-        - `precision_at_k` for k = 1, 3, 5: mean of (how many of the first k labels apply) / k.
-        - `recall_at_5`: mean of (how many of the first 5 labels apply) / (how many apply).
-        - `ndcg_at_5`: mean of `ndcg`.
+        - `precision_at_k`, `recall_at_k`, `ndcg_at_k`, `propensity_scored_precision_at_k` and
+          `propensity_scored_ndcg_at_k` for k = 1, 3, 5: see `ranking.figures_at_k`.
+        - `coverage_error`, `label_ranking_average_precision`: see `ranking.figures_of_ranks`.
         - `micro_f1`: 2 TP / (2 TP + FP + FN), TP, FP and FN summed over labels.
         - `macro_f1`: mean over all labels of 2 TP / (2 TP + FP + FN), 0 for a label that is neither given nor applies.
+        - `example_f1`: mean over papers of 2 (labels given rightly) / (labels given + labels that apply).
         - `micro_f1_best`, `micro_f1_best_threshold`: see `thresholds.best_micro_f1`.
+        - `hamming_loss`: share of the (paper, label) pairs that the thresholds tell wrong.
+        - `subset_accuracy`: share of papers whose labels are all told right.
         - `binary_accuracy`: share of the (paper, label) pairs that a threshold of 0.5 tells right, as
           keras.metrics.BinaryAccuracy computes it (which calls a score of exactly 0.5 negative; here it is positive).
         - `binary_accuracy_of_predicting_nothing`: the same for a model that gives no label at all.
+        - `mean_average_precision`: mean, over the labels that apply to a paper, of the label's average precision; see
+          `histograms.LabelHistograms.average_precisions`.
+        - `expected_calibration_error`, `expected_calibration_error_top`: see `Reliability`; of all (paper, label)
+          pairs, and of each paper's label with the highest score alone.
+        - `brier_score`: mean over (paper, label) pairs of (score - y)^2, where y is 1 if the label applies and else 0.
         """
         counts: dict[str, int | float | None] = {
             'papers': self.papers,
             'papers_without_labels': self.papers_without_labels,
         }
-        ranking = {**_precisions(self._rankings), **_means(self._rankings)}
-        decided = {**self._f1(), **self._accuracy()} if self.papers else {}
-        return {**counts, **dict.fromkeys(_FIGURES), **ranking, **decided}
+        figures = dict[str, int | float | None](dict.fromkeys(FIGURES))
+        if self.papers:
+            figures |= ranking.figures_at_k(self._totals, self.papers)
+            figures |= ranking.figures_of_ranks(self._totals, self.papers)
+            figures |= {**self._decided(), **self._accuracy(), **self._calibration()}
+        return counts | figures
 
-    def _f1(self) -> dict[str, float]:
+    def _decided(self) -> dict[str, float]:
+        wrong = self.false_positives + self.false_negatives
         numerators = 2 * self.true_positives
-        denominators = numerators + self.false_positives + self.false_negatives
-        by_label = numerators / np.maximum(denominators, 1)
-        best, threshold = thresholds_lib.best_micro_f1(self.positives, self.scored)
+        by_label = numerators / np.maximum(numerators + wrong, 1)
+        best, threshold = thresholds_lib.best_micro_f1(*self.histograms.totals())
+        average_precisions = [value for value in self.histograms.average_precisions() if value is not None]
         return {
-            'micro_f1': int(numerators.sum()) / int(denominators.sum()),
-            'macro_f1': math.fsum(by_label.tolist()) / self.labels,
+            'micro_f1': int(numerators.sum()) / int((numerators + wrong).sum()),
+            'macro_f1': _mean(by_label.tolist()),
+            'example_f1': self._totals['example_f1'] / UNITS / self.papers,
             'micro_f1_best': best,
             'micro_f1_best_threshold': threshold,
+            'hamming_loss': int(wrong.sum()) / (self.papers * self.labels),
+            'subset_accuracy': self._totals['all_right'] / self.papers,
+            'mean_average_precision': _mean(average_precisions),
         }
 
     def _accuracy(self) -> dict[str, float]:
-        half = thresholds_lib.BINS // 2
-        pairs, applying = int(self.scored.sum()), int(self.positives.sum())
-        true_positives, given = int(self.positives[half:].sum()), int(self.scored[half:].sum())
+        positives, scored = self.histograms.totals()
+        pairs, applying = int(scored.sum()), int(positives.sum())
+        true_positives, given = int(positives[histograms.HALF :].sum()), int(scored[histograms.HALF :].sum())
         wrong = (given - true_positives) + (applying - true_positives)
         return {
             'binary_accuracy': (pairs - wrong) / pairs,
             'binary_accuracy_of_predicting_nothing': (pairs - applying) / pairs,
         }
 
-
-_FIGURES = (
-    'precision_at_1',
-    'precision_at_3',
-    'precision_at_5',
-    'recall_at_5',
-    'ndcg_at_5',
-    'micro_f1',
-    'macro_f1',
-    'micro_f1_best',
-    'micro_f1_best_threshold',
-    'binary_accuracy',
-    'binary_accuracy_of_predicting_nothing',
-)
+    def _calibration(self) -> dict[str, float | None]:
+        return {
+            'expected_calibration_error': self.reliability.expected_calibration_error(),
+            'expected_calibration_error_top': self.reliability_of_first_labels.expected_calibration_error(),
+            'brier_score': self._totals['squared_errors'] / UNITS / (self.papers * self.labels),
+        }
 
 
-def _precisions(rankings: collections.Counter[tuple[int, int]]) -> dict[str, float]:
-    def hits(k: int) -> int:
-        return sum((pattern & (1 << k) - 1).bit_count() * papers for (pattern, _), papers in rankings.items())
-
-    return {f'precision_at_{k}': hits(k) / (k * rankings.total()) for k in (1, 3, 5) if rankings}
-
-
-def _means(rankings: collections.Counter[tuple[int, int]]) -> dict[str, float]:
+def _mean(values: Sequence[float]) -> float:
     # fsum rounds once, at the end: the order of its terms does not matter.
-    papers = rankings.total()
-    recall = math.fsum(n * (pattern.bit_count() / relevant) for (pattern, relevant), n in rankings.items())
-    gain = math.fsum(n * ndcg(pattern, relevant) for (pattern, relevant), n in rankings.items())
-    return {'recall_at_5': recall / papers, 'ndcg_at_5': gain / papers} if papers else {}
+    return math.fsum(values) / len(values)

@@ -3,110 +3,40 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
-
-def embedding_bags(kernel: tf.Variable, weights: tf.SparseTensor, *, trains: bool = True) -> tf.Tensor:
-    """Multiplies a sparse matrix with the rows of a variable that it needs.
-
-    Row p of the result is the sum over the n-grams i of paper p of weights[p, i] * kernel[i]: what a dense layer
-    without bias gives, and `tf.nn.embedding_lookup_sparse` with the combiner 'sum'. The rows that a batch needs are
-    gathered once, however many papers share them, so the gradient with regard to `kernel` holds each of these rows
-    once and no other; a batch costs time and memory in proportion to its entries, not to the vocabulary.
-
-    Args:
-        kernel: float32 [ngrams, units].
-        weights: float32 SparseTensor [papers, ngrams], ordered by paper.
-        trains: whether a gradient will be asked for. A graph for serving does without, and without TensorFlow's
-            warning that the gradient was not saved.
-
-    Returns:
-        float32 [papers, units].
-    """
-    rows, columns = weights.indices[:, 0], weights.indices[:, 1]
-    ids, positions = tf.unique(columns, out_idx=tf.int64)
-    papers = weights.dense_shape[0]
-    # One empty row more: the product of a matrix without rows divides by zero and ends the process.
-    shape = tf.stack([papers + 1, tf.size(ids, tf.int64)])
-    indices = tf.stack([rows, positions], axis=1)
-    product = _sparse_matmul_with_gradient if trains else _sparse_matmul
-    return product(indices, weights.values, shape, tf.gather(kernel, ids))[:papers]
-
-
-def _compressed(indices: tf.Tensor, values: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
-    return tf.raw_ops.SparseTensorToCSRSparseMatrix(indices=indices, values=values, dense_shape=shape)
-
-
-def _sparse_matmul(indices: tf.Tensor, values: tf.Tensor, shape: tf.Tensor, dense: tf.Tensor) -> tf.Tensor:
-    # tf.sparse.sparse_dense_matmul gives the same on one thread only; compressed rows use all of them.
-    return tf.raw_ops.SparseMatrixMatMul(a=_compressed(indices, values, shape), b=dense)
-
-
-@tf.custom_gradient
-def _sparse_matmul_with_gradient(indices: tf.Tensor, values: tf.Tensor, shape: tf.Tensor, dense: tf.Tensor) -> Any:
-    matrix = _compressed(indices, values, shape)
-
-    def gradient(upstream: tf.Tensor) -> tuple[None, None, None, tf.Tensor]:
-        # SparseMatrixMatMul(transpose_a=True) adds up what its threads computed in the order in which they end: the
-        # last bits would differ from run to run.
-        transposed = tf.raw_ops.SparseMatrixTranspose(input=matrix, type=tf.float32)
-        return None, None, None, tf.raw_ops.SparseMatrixMatMul(a=transposed, b=upstream)
-
-    return tf.raw_ops.SparseMatrixMatMul(a=matrix, b=dense), gradient
+from trainer.config import TrainConfig
+from trainer.losses import CrossEntropyOfLogits
+from trainer.optimizer import LazyAdam, LazyLossScale
+from trainer.schedules import learning_rate
+from trainer.sparse_dense import SparseDense
 
 
 @keras.saving.register_keras_serializable('arxiv_tagger')
-class SparseDense(keras.layers.Layer):
-    """A dense layer whose input is sparse, and whose kernel gets a sparse gradient.
+class CalibratedSigmoid(keras.layers.Layer):
+    """Turns logits into probabilities: sigmoid(scale * logits + offset), as Platt (1999) calibrates a classifier.
 
-    Input: float32 SparseTensor [papers, ngrams]. Output: float32 [papers, units], activation(input @ kernel + bias).
+    Both are scalars that no gradient reaches; they start at 1 and 0, an ordinary sigmoid, and are chosen on papers
+    that the model was not trained on. An offset of 0 leaves temperature scaling (Guo et al., 2017). A positive scale
+    changes no paper's ranking of labels.
 
-    Args:
-        units: width of the output.
-        activation: as in `keras.layers.Dense`.
-        dropout: share of a paper's n-grams that are left out in training, the others scaled up to make up for it.
-        seed: of the dropout.
+    Attributes:
+        scale: float32 scalar weight.
+        offset: float32 scalar weight.
     """
 
-    def __init__(
-        self, units: int, activation: Any = None, dropout: float = 0.0, seed: int | None = None, **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        self.units = units
-        self.activation = keras.activations.get(activation)
-        self.dropout = dropout
-        self.seed = seed
-        self._dropout_seed = keras.random.SeedGenerator(seed)
-        self.supports_jit = False
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        del input_shape
+        self.scale = self.add_weight(shape=(), initializer='ones', trainable=False, name='scale')
+        self.offset = self.add_weight(shape=(), initializer='zeros', trainable=False, name='offset')
 
-    def build(self, input_shape: tuple[int | None, int]) -> None:
-        # Autocasting would copy the whole kernel in each step; what is gathered from it is cast instead.
-        self.kernel = self.add_weight(
-            shape=(input_shape[-1], self.units), initializer='glorot_uniform', name='kernel', autocast=False
-        )
-        self.bias = self.add_weight(shape=(self.units,), initializer='zeros', name='bias')
-
-    def call(self, inputs: tf.SparseTensor, training: bool = False) -> tf.Tensor:
-        if training and self.dropout:
-            kept = keras.random.dropout(inputs.values, self.dropout, seed=self._dropout_seed)
-            inputs = inputs.with_values(kept)
-        sums = embedding_bags(self.kernel.value, inputs, trains=training)
-        return self.activation(keras.ops.cast(sums, self.compute_dtype) + self.bias)
-
-    def compute_output_spec(self, inputs: Any, training: bool = False) -> keras.KerasTensor:
-        return keras.KerasTensor((inputs.shape[0], self.units), dtype=self.compute_dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            'units': self.units,
-            'activation': keras.activations.serialize(self.activation),
-            'dropout': self.dropout,
-            'seed': self.seed,
-        }
+    def call(self, inputs: Any) -> Any:
+        return keras.ops.sigmoid(self.scale * inputs + self.offset)
 
 
 def prior_log_odds(labels: int) -> float:
@@ -121,33 +51,148 @@ def prior_log_odds(labels: int) -> float:
 
 
 def build_tagger(
-    *, ngrams: int, labels: int, hidden_units: tuple[int, ...], dropout: float = 0.0, ngram_dropout: float = 0.0
+    *,
+    ngrams: int,
+    labels: int,
+    hidden_units: tuple[int, ...],
+    dropout: float = 0.0,
+    ngram_dropout: float = 0.0,
+    wide: bool = False,
+    precision: str = 'float32',
 ) -> keras.Model:
     """Makes the multi-layer perceptron of the recipe, its first layer sparse.
+
+    Its last layers are `logits` (a bias of `prior_log_odds` at first) and `probabilities`, a `CalibratedSigmoid`.
 
     Args:
         ngrams: size of the n-gram vocabulary.
         labels: number of labels.
-        hidden_units: width of each hidden layer, all with ReLU.
+        hidden_units: width of each hidden layer, all with ReLU; none makes a linear model.
         dropout: share of the hidden units that are left out in training.
         ngram_dropout: share of the n-grams that are left out in training.
+        wide: adds to the logits what a linear layer makes of the n-grams (Cheng et al., 2016, "Wide & deep learning").
+            A model without hidden layers is that alone.
+        precision: Keras' dtype policy of the hidden layers. All weights, the sums of n-grams and the logits are float32
+            in any case: small steps would be lost, and probabilities near 0 and 1 decide the ranking.
 
     Returns:
         A model that is not compiled: float32 SparseTensor [papers, ngrams] to float32 [papers, labels], between 0
-        and 1. Its random initial values follow `keras.utils.set_random_seed`; the last bias is `prior_log_odds`.
+        and 1. Its random initial values follow `keras.utils.set_random_seed`.
     """
+    prior = {'bias_initializer': keras.initializers.Constant(prior_log_odds(labels)), 'dtype': 'float32'}
     inputs = keras.Input((ngrams,), sparse=True, name='ngrams')
-    hidden = SparseDense(hidden_units[0], 'relu', dropout=ngram_dropout, name='embedding')(inputs)
-    hidden = keras.layers.Dropout(dropout, name='embedding_dropout')(hidden)
-    for layer, units in enumerate(hidden_units[1:], start=1):
-        hidden = keras.layers.Dense(units, 'relu', name=f'hidden_{layer}')(hidden)
-        hidden = keras.layers.Dropout(dropout, name=f'hidden_{layer}_dropout')(hidden)
-    outputs = keras.layers.Dense(
-        labels,
-        'sigmoid',
-        bias_initializer=keras.initializers.Constant(prior_log_odds(labels)),
-        # Whatever the precision of the rest: probabilities near 0 and 1 decide the ranking.
-        dtype='float32',
-        name='probabilities',
-    )(hidden)
-    return keras.Model(inputs, outputs, name='tagger')
+    if hidden_units:
+        embedding = SparseDense(
+            hidden_units[0],
+            'relu',
+            linear_units=labels if wide else 0,
+            dropout=ngram_dropout,
+            dtype=precision,
+            name='embedding',
+        )(inputs)
+        hidden, *linear = embedding if wide else [embedding]
+        hidden = keras.layers.Dropout(dropout, dtype=precision, name='embedding_dropout')(hidden)
+        for layer, units in enumerate(hidden_units[1:], start=1):
+            hidden = keras.layers.Dense(units, 'relu', dtype=precision, name=f'hidden_{layer}')(hidden)
+            hidden = keras.layers.Dropout(dropout, dtype=precision, name=f'hidden_{layer}_dropout')(hidden)
+        logits = keras.layers.Dense(labels, name='logits', **prior)(hidden)
+        if wide:
+            logits = keras.layers.Add(dtype='float32', name='deep_and_wide')([logits, *linear])
+    else:
+        logits = SparseDense(labels, dropout=ngram_dropout, name='logits', **prior)(inputs)
+    return keras.Model(inputs, CalibratedSigmoid(dtype='float32', name='probabilities')(logits), name='tagger')
+
+
+class Taggers(NamedTuple):
+    """Two models of the same layers and weights.
+
+    Attributes:
+        tagger: gives probabilities; what is measured, calibrated, saved and exported.
+        trained: gives logits, and is compiled; what is fitted.
+    """
+
+    tagger: keras.Model
+    trained: keras.Model
+
+
+def compiled_tagger(
+    config: TrainConfig,
+    *,
+    ngrams: int,
+    labels: int,
+    steps_per_epoch: int = 1,
+    positive_weights: npt.NDArray[np.float32] | None = None,
+    label_shares: npt.NDArray[np.float32] | None = None,
+    strategy: tf.distribute.Strategy | None = None,
+    precision: str = 'float32',
+    static_shapes: bool = False,
+) -> Taggers:
+    """Makes the model that `train` fits, with its optimizer and loss.
+
+    Args:
+        config: its layers, dropout, loss and learning rate.
+        ngrams: size of the n-gram vocabulary.
+        labels: number of labels.
+        steps_per_epoch: for the schedule of the learning rate.
+        positive_weights: as in `CrossEntropyOfLogits`.
+        label_shares: float32 [labels], share of the papers that each label applies to, which label smoothing moves
+            labels towards. Without it, 1 / labels.
+        strategy: where it is trained; default: one device. See `trainer.strategies`.
+        precision: as in `build_tagger`; the config's may be 'auto'.
+        static_shapes: `trained` takes the pair of int32 ids and float32 weights, each [papers, n], that
+            `trainer.strategies.padded` makes, in place of a SparseTensor, and XLA compiles its step.
+    """
+    strategy = strategy or tf.distribute.get_strategy()
+    shares = np.full(labels, 1 / labels, np.float32) if label_shares is None else label_shares
+    with strategy.scope():
+        tagger = build_tagger(
+            ngrams=ngrams,
+            labels=labels,
+            hidden_units=config.hidden_units,
+            dropout=config.dropout,
+            ngram_dropout=config.ngram_dropout,
+            wide=config.wide,
+            precision=precision,
+        )
+        optimizer = LazyAdam(
+            learning_rate(config, steps_per_epoch),
+            weight_decay=config.weight_decay,
+            sparse_rate=config.embedding_rate,
+            sparse_epsilon=config.embedding_epsilon and config.embedding_epsilon / labels,
+            static_shapes=static_shapes,
+        )
+        optimizer.exclude_from_weight_decay(var_names=['bias'])
+        trained = _padded_logits(tagger) if static_shapes else _logits(tagger)
+        trained.compile(
+            LazyLossScale(optimizer) if precision == 'mixed_float16' else optimizer,
+            CrossEntropyOfLogits(config.label_smoothing, shares, positive_weights),
+            # XLA compiles for fixed shapes, and each batch has another number of n-grams.
+            jit_compile=static_shapes,
+        )
+        trained.optimizer.build(trained.trainable_variables)
+    # Made outside the scope: it measures batches whole, on one device.
+    tagger = keras.Model(tagger.inputs, tagger.outputs, name='tagger')
+    tagger.jit_compile = False
+    return Taggers(tagger, trained)
+
+
+class _Trained(keras.Model):
+    """A model that is built, and need not be when `fit` begins."""
+
+    def _maybe_symbolic_build(self, *arguments: Any, **named: Any) -> None:
+        # To learn the shapes, Keras would take the mean of the devices' batches, which fails where they are sparse.
+        pass
+
+
+def _logits(tagger: keras.Model) -> keras.Model:
+    return _Trained(tagger.inputs, tagger.get_layer('probabilities').input, name='trained')
+
+
+def _padded_logits(tagger: keras.Model) -> keras.Model:
+    first, logits = tagger.layers[1], tagger.get_layer('probabilities').input
+    ids, weights = keras.Input((None,), dtype='int32', name='ids'), keras.Input((None,), name='weights')
+    first.supports_jit = True
+    outputs = first((ids, weights))
+    if first.name != 'logits':
+        outputs = keras.Model(first.output, logits, name='rest')(outputs)
+    return _Trained([ids, weights], outputs, name='trained')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
 import math
 import sys
 from typing import Any
@@ -11,34 +12,44 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-import tensorflow_transform as tft
 
 from schemas import features, outputs
 from schemas.errors import JobError
-from trainer import callbacks, dataset, export
+from trainer import callbacks, dataset, export, history, prepared, reports, strategies
 from trainer.config import TrainConfig
-from trainer.model import build_tagger
-from trainer.optimizer import LazyAdam
-from trainer.thresholds import global_thresholds
+from trainer.curves import Curves
+from trainer.decisions import Decisions, decide, described
+from trainer.imbalance import positive_weights
+from trainer.metrics import StreamingMetrics
+from trainer.model import Taggers, compiled_tagger
+from trainer.prepared import Prepared
+from trainer.resume import Course, UnfinishedRun
+from trainer.shards import count_papers, digest, one_line
 
 _BEST_WEIGHTS = 'best.weights.h5'
 
 # Whatever the size of a training batch, measuring goes in larger ones.
 _MEASURING_BATCH = 512
 
+# What says where a run takes place and what becomes of it, not what comes out.
+_NO_SETTINGS = ('data_dir', 'model_dir', 'overwrite', 'resume')
+
 
 def train(config: TrainConfig) -> dict[str, Any]:
     """Trains a tagger and publishes it in `config.model_dir`.
 
-    Publishes `export/N` (a SavedModel; N is one more than the newest there), `metrics.json`, `history.csv`, `logs`
-    (TensorBoard) and `checkpoints` (the best weights). The same data, config and machine give the same weights.
+    Publishes what `features.TRAIN_PUBLISHES` lists: `export/N` (a SavedModel; N is one more than the newest there),
+    `metrics.json`, `history.csv`, `labels.tsv`, `model_card.md`, `plots` (CSV files), `logs` (TensorBoard) and
+    `checkpoints` (the best weights). The same data, config and machine give the same weights, and a run that was broken
+    off and goes on gives those of one that was not.
 
     Returns:
         What `metrics.json` holds.
 
     Raises:
-        JobError: if `config.data_dir` is no finished output of `prepare` or lacks training or validation papers, if
-            `config.model_dir` cannot be written, or if training diverges.
+        JobError: if `config.data_dir` is no finished output of `prepare`, is damaged or lacks training or validation
+            papers, if `config.model_dir` cannot be written or holds an unfinished run of other settings, or if
+            training diverges.
     """
     outputs.require_completed(config.data_dir, 'prepare')
     with outputs.publish(
@@ -47,108 +58,175 @@ def train(config: TrainConfig) -> dict[str, Any]:
         made_by='train',
         overwrite=config.overwrite,
         keep=(features.EXPORT_DIR,),
+        unfinished=features.UNFINISHED_DIR,
     ) as staging:
+        strategy = strategies.find_strategy(config.strategy)
         keras.utils.set_random_seed(config.seed)
-        transform = tft.TFTransformOutput(outputs.join(config.data_dir, features.TRANSFORM_GRAPH_DIR))
-        labels, ngrams = dataset.vocabularies(config.data_dir)
-        splits = _splits(config, ngrams=ngrams, labels=len(labels))
-        model = compiled_tagger(config, ngrams=ngrams, labels=len(labels))
-        run = _fit(model, splits, config, staging)
-        _say(f'Measuring the weights of epoch {run["best_epoch"]} on the validation and test papers')
-        thresholds = _thresholds(model, splits['validation'], len(labels))
+        data = prepared.open_prepared(config.data_dir)
+        ngrams = prepared.frequent_ngrams(data, reports.PROJECTED_NGRAMS)
+        taggers = _taggers(config, data, strategy)
+        run, course = _begin(config, data, taggers)
+        with prepared.naming_bad_shards(data):
+            _fit(config, data, strategy, taggers, run, course)
+            run.restore_best(course)
+            _say(f'Measuring the weights of epoch {history.best_epoch(course.rows)} on the validation and test papers')
+            decisions, measured, decided = _decide(config, taggers.tagger, data)
         metrics = {
-            **{split: callbacks.measure(model, splits[split], thresholds).result() for split in ('validation', 'test')},
-            'thresholds': {'method': 'global_micro_f1', 'value': float(str(thresholds[0]))},
-            **run,
-            'parameters': model.count_params(),
-            'ngrams': ngrams,
-            'labels': len(labels),
-            'config': _settings(config),
+            **{split: counts.result() for split, counts in measured.items()},
+            **decided,
+            'epochs': len(course.rows),
+            'best_epoch': history.best_epoch(course.rows),
+            'seconds_per_epoch': round(math.fsum(course.seconds) / len(course.seconds), 1),
+            'parameters': taggers.tagger.count_params(),
+            'ngrams': data.ngrams,
+            'labels': len(data.labels),
+            'config': _settings(config, data),
         }
         _say('Exporting the model')
-        version = export.next_version(outputs.join(config.model_dir, features.EXPORT_DIR))
-        tagger = export.Tagger(model, transform, labels, thresholds, config.top_k)
-        export.save_tagger(tagger, outputs.join(staging, features.EXPORT_DIR, str(version)))
+        _save(config, data, taggers.tagger, decisions.thresholds.by_label, staging)
+        reports.write_reports(
+            staging,
+            prepared=data,
+            tagger=taggers.tagger,
+            rows=course.rows,
+            test=measured['test'],
+            metrics=metrics,
+            ngrams=ngrams,
+        )
         outputs.write_json(outputs.join(staging, features.METRICS_FILE), metrics)
     return metrics
 
 
-def _splits(config: TrainConfig, *, ngrams: int, labels: int) -> dict[str, tf.data.Dataset]:
-    def read(split: str, batch_size: int, shuffle_seed: int | None = None) -> tf.data.Dataset:
-        files = dataset.shards(config.data_dir, split)
-        return dataset.batches(files, ngrams=ngrams, labels=labels, batch_size=batch_size, shuffle_seed=shuffle_seed)
-
-    splits = {
-        'train': read('train', config.batch_size, config.seed),
-        'validation': read('validation', _MEASURING_BATCH),
-        'test': read('test', _MEASURING_BATCH),
-    }
-    for split in ('train', 'validation'):
-        if splits[split].cardinality() == 0:
-            raise JobError(
-                f'{config.data_dir} holds no {split} papers. '
-                'Prepare more papers, or other shares of them (--validation_fraction, --test_fraction).'
-            )
-    return splits
+def _steps(config: TrainConfig, data: Prepared) -> int:
+    return dataset.steps(data.shards['train'], config.batch_size)
 
 
-def compiled_tagger(config: TrainConfig, *, ngrams: int, labels: int) -> keras.Model:
-    """Makes the model that `train` fits, with its optimizer and loss.
-
-    Args:
-        config: its layers, dropout and learning rate.
-        ngrams: size of the n-gram vocabulary.
-        labels: number of labels.
-    """
-    model = build_tagger(
-        ngrams=ngrams,
-        labels=labels,
-        hidden_units=config.hidden_units,
-        dropout=config.dropout,
-        ngram_dropout=config.ngram_dropout,
+def _taggers(config: TrainConfig, data: Prepared, strategy: tf.distribute.Strategy) -> Taggers:
+    papers = count_papers(data.shards['train'])
+    with_label = [data.papers_with(label, 'train') for label in data.labels]
+    return compiled_tagger(
+        config,
+        ngrams=data.ngrams,
+        labels=len(data.labels),
+        steps_per_epoch=_steps(config, data),
+        positive_weights=positive_weights(with_label, papers, config.positive_weights),
+        label_shares=(np.array(with_label) / papers).astype(np.float32),
+        strategy=strategy,
+        precision=strategies.dtype_policy(config.precision, strategy),
+        static_shapes=strategies.needs_static_shapes(strategy),
     )
-    # XLA compiles for fixed shapes, and each batch has another number of n-grams.
-    model.compile(LazyAdam(config.learning_rate), 'binary_crossentropy', jit_compile=False)
-    return model
 
 
-def _fit(model: keras.Model, splits: dict[str, tf.data.Dataset], config: TrainConfig, staging: str) -> dict[str, Any]:
-    """Trains to the best weights, and says how long it took."""
-    outputs.make_folder(outputs.join(staging, features.CHECKPOINTS_DIR))
-    best = callbacks.KeepBest(outputs.join(staging, features.CHECKPOINTS_DIR, _BEST_WEIGHTS))
-    progress = callbacks.Progress(config.epochs)
-    model.fit(
-        splits['train'],
-        epochs=config.epochs,
-        shuffle=False,
-        verbose=0,
-        # Those that read the figures come after the one that measures them.
-        callbacks=[
-            callbacks.Validate(splits['validation'], model.output_shape[-1]),
-            best,
-            progress,
-            keras.callbacks.CSVLogger(outputs.join(staging, features.HISTORY_FILE)),
-            keras.callbacks.TensorBoard(outputs.join(staging, features.LOGS_DIR), write_graph=False),
-            keras.callbacks.EarlyStopping(f'val_{callbacks.MONITORED}', mode='max', patience=config.patience),
-        ],
-    )
-    best.restore()
-    return {
-        'epochs': len(progress.seconds),
-        'best_epoch': best.epoch,
-        'seconds_per_epoch': round(math.fsum(progress.seconds) / len(progress.seconds), 1),
+def _begin(config: TrainConfig, data: Prepared, taggers: Taggers) -> tuple[UnfinishedRun, Course]:
+    """Finds the state of a run that was broken off, or begins a new one."""
+    settings = {
+        **{f'--{name}': value for name, value in _settings(config, data).items()},
+        'training data': digest(data.data_dir),
+        **{name: importlib.metadata.version(name) for name in ('arxiv-tagger', 'keras', 'tensorflow')},
     }
+    optimizer = taggers.trained.optimizer
+    folder = outputs.join(config.model_dir, features.UNFINISHED_DIR)
+    run = UnfinishedRun(folder, settings, taggers.tagger.variables, optimizer.variables)
+    if not config.resume:
+        run.discard()
+    course = run.restore()
+    if course.rows:
+        _say(f'Going on after epoch {len(course.rows)} of {config.planned_epochs(_steps(config, data))}')
+    return run, course
 
 
-def _thresholds(model: keras.Model, papers: tf.data.Dataset, labels: int) -> npt.NDArray[np.float32]:
-    counts = callbacks.measure(model, papers, np.full(labels, 0.5, np.float32))
-    return global_thresholds(counts.positives, counts.scored, labels)
+def _fit(
+    config: TrainConfig,
+    data: Prepared,
+    strategy: tf.distribute.Strategy,
+    taggers: Taggers,
+    run: UnfinishedRun,
+    course: Course,
+) -> None:
+    """Trains from where the run has come to its end."""
+    begin, epochs = len(course.rows), config.planned_epochs(_steps(config, data))
+    if history.is_over(course.rows, epochs, config.patience):
+        return
+    papers = dataset.shuffled_batches(
+        data.shards['train'],
+        ngrams=data.ngrams,
+        labels=len(data.labels),
+        batch_size=config.batch_size,
+        seed=config.seed,
+        epochs=range(begin, epochs),
+    )
+    curves = Curves(outputs.join(config.model_dir, features.UNFINISHED_DIR, features.LOGS_DIR), course.rows)
+    try:
+        taggers.trained.fit(
+            strategies.distributed(strategy, papers, config.batch_size),
+            initial_epoch=begin,
+            epochs=epochs,
+            steps_per_epoch=_steps(config, data),
+            shuffle=False,
+            verbose=0,
+            # Those that read the figures come after the one that measures them.
+            callbacks=[
+                callbacks.StopAtDivergence(config.learning_rate),
+                callbacks.Validate(taggers.tagger, data.batches('validation', _MEASURING_BATCH), data.propensities),
+                callbacks.Record(run, course, epochs, config.patience, curves),
+                callbacks.Progress(epochs, course),
+            ],
+        )
+    except KeyboardInterrupt:
+        if course.rows:
+            _say(f'The same command goes on after epoch {len(course.rows)}')
+        raise
+    finally:
+        curves.close()
+        if not course.rows:
+            run.discard()
+
+
+def _measured(model: keras.Model, data: Prepared, split: str, thresholds: npt.NDArray[np.float32]) -> StreamingMetrics:
+    return callbacks.measure(model, data.batches(split, _MEASURING_BATCH), thresholds, data.propensities)
+
+
+def _decide(
+    config: TrainConfig, tagger: keras.Model, data: Prepared
+) -> tuple[Decisions, dict[str, StreamingMetrics], dict[str, Any]]:
+    """Calibrates the tagger, chooses thresholds, and measures before and after."""
+
+    def measured(thresholds: npt.NDArray[np.float32]) -> dict[str, StreamingMetrics]:
+        return {split: _measured(tagger, data, split, thresholds) for split in ('validation', 'test')}
+
+    labels = len(data.labels)
+    before = measured(np.full(labels, 0.5, np.float32))
+    decisions = decide(
+        tagger,
+        lambda thresholds: _measured(tagger, data, 'validation', thresholds),
+        labels,
+        calibrates=config.calibration,
+        threshold_method=config.thresholds,
+    )
+    after = measured(decisions.thresholds.by_label)
+    results = ({split: counts.result() for split, counts in when.items()} for when in (before, after))
+    return decisions, after, described(decisions, *results)
+
+
+def _save(
+    config: TrainConfig, data: Prepared, model: keras.Model, thresholds: npt.NDArray[np.float32], staging: str
+) -> None:
+    version = export.next_version(outputs.join(config.model_dir, features.EXPORT_DIR))
+    tagger = export.Tagger(model, data.transform, data.labels, thresholds, data.propensities, config.top_k)
+    try:
+        export.save_tagger(tagger, outputs.join(staging, features.EXPORT_DIR, str(version)))
+        outputs.make_folder(outputs.join(staging, features.CHECKPOINTS_DIR))
+        model.save_weights(outputs.join(staging, features.CHECKPOINTS_DIR, _BEST_WEIGHTS))
+    except (OSError, tf.errors.OpError) as error:
+        raise JobError(
+            f'Cannot write the model to {config.model_dir}: {one_line(error)}. Mend that, and say the same again.'
+        ) from error
 
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _settings(config: TrainConfig) -> dict[str, Any]:
-    folders = ('data_dir', 'model_dir', 'overwrite')
-    return {name: value for name, value in dataclasses.asdict(config).items() if name not in folders}
+def _settings(config: TrainConfig, data: Prepared) -> dict[str, Any]:
+    settings = dataclasses.asdict(config) | {'epochs': config.planned_epochs(_steps(config, data))}
+    return {name: value for name, value in settings.items() if name not in _NO_SETTINGS}

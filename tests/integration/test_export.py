@@ -1,5 +1,6 @@
 """The exported model stands alone: a fresh interpreter, TensorFlow and nothing else, from a moved folder."""
 
+import csv
 import json
 import pathlib
 import shutil
@@ -14,6 +15,7 @@ import tensorflow as tf
 from schemas import features
 from trainer import dataset
 from trainer.model import build_tagger
+from trainer.shards import shards
 
 # What the exporting process used, and the serving one must not need. Keras itself comes with TensorFlow.
 _BLOCKED = ('tensorflow_transform', 'tfx_bsl', 'tf_keras', 'apache_beam', 'pipeline', 'trainer', 'schemas', 'pyarrow')
@@ -63,11 +65,12 @@ def trained(prepared_dir, model_dir):
     """Paper id -> probabilities of the trainer's own model, read from the TFRecords."""
     metrics = json.loads((pathlib.Path(model_dir) / features.METRICS_FILE).read_text())
     sizes = {'ngrams': metrics['ngrams'], 'labels': metrics['labels']}
-    model = build_tagger(**sizes, hidden_units=tuple(metrics['config']['hidden_units']))
+    model = build_tagger(**sizes, hidden_units=tuple(metrics['config']['hidden_units']), wide=metrics['config']['wide'])
     model.load_weights(pathlib.Path(model_dir) / features.CHECKPOINTS_DIR / 'best.weights.h5')
     probabilities = {}
     for split in features.SPLITS:
-        for record in tf.data.TFRecordDataset(dataset.shards(str(prepared_dir), split), 'GZIP').batch(256):
+        files = [shard.path for shard in shards(str(prepared_dir), split)]
+        for record in tf.data.TFRecordDataset(files, 'GZIP').batch(256):
             ids, weights, _ = dataset.parse(record, **sizes)
             probabilities |= dict(zip(ids.numpy(), model.predict_on_batch(weights), strict=True))
     keras.backend.clear_session()
@@ -87,7 +90,9 @@ def test_a_hundred_papers_get_the_probabilities_that_the_trainers_model_gives(ex
     np.testing.assert_allclose(answer['probabilities'], expected, atol=1e-5)
 
 
-def test_the_best_labels_come_first_with_what_the_label_table_says_of_them(export, sample_papers, model_dir, tmp_path):
+def test_the_best_labels_come_first_with_what_the_label_table_says_of_them(
+    export, sample_papers, prepared_dir, model_dir, tmp_path
+):
     code = """
 texts = {key: [p[key] for p in papers] for key in ('title', 'abstract')}
 answer = {'all': call('predict_all', **texts)['probabilities'], **call('serving_default', **texts)}
@@ -99,7 +104,13 @@ for k in (1, 3, 10**6):
     metrics = json.loads((pathlib.Path(model_dir) / features.METRICS_FILE).read_text())
     labels, thresholds = answer['table_labels'], answer['table_thresholds']
     assert len(set(labels)) == metrics['labels']
-    assert np.unique(thresholds).tolist() == [np.float32(metrics['thresholds']['value'])]
+    with open(pathlib.Path(model_dir) / features.LABEL_FIGURES_FILE, newline='') as file:
+        table = {row['label']: float(row['threshold']) for row in csv.DictReader(file, delimiter='\t')}
+    np.testing.assert_allclose(thresholds, [table[label.decode()] for label in labels], rtol=1e-5)
+    statistics = json.loads((pathlib.Path(prepared_dir) / features.STATISTICS_FILE).read_text())
+    of_training = np.array([statistics['labels'][label.decode()]['train'] for label in labels])
+    c = (np.log(statistics['splits']['train']) - 1) * 2.5**0.55
+    np.testing.assert_allclose(answer['table_propensities'], 1 / (1 + c * (of_training + 1.5) ** -0.55), rtol=1e-6)
 
     best = np.argsort(-answer['all'], axis=1, kind='stable')
     scores = np.take_along_axis(answer['all'], best, axis=1)

@@ -119,18 +119,25 @@ def test_scoring_again_gives_the_same_bytes(scored_dir, model_dir, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize('workers', [1, 2])
 def test_evaluate_finds_on_raw_papers_what_train_found_on_the_same_papers(
-    prepared_dir, model_dir, sample_papers, tmp_path
+    prepared_dir, model_dir, sample_papers, tmp_path, workers
 ):
     ids = set()
     for file in (prepared_dir / 'examples' / 'test').iterdir():
         for record in tf.data.TFRecordDataset(str(file), 'GZIP'):
             ids |= set(tf.train.Example.FromString(record.numpy()).features.feature['paper_id'].bytes_list.value)
     dump = write_json_lines(tmp_path / 'test.jsonl', [paper for paper in sample_papers if paper['id'].encode() in ids])
-    run_command('evaluate', '--model_dir', model_dir, '--input', dump, '--output', tmp_path / 'metrics.json')
+    run_command(
+        *('evaluate', '--model_dir', model_dir, '--input', dump, '--output', tmp_path / 'metrics.json'),
+        *('--batch_size', 16, '--direct_num_workers', workers),
+    )
     found = json.loads((tmp_path / 'metrics.json').read_text())
     expected = json.loads((model_dir / features.METRICS_FILE).read_text())['test']
+    validate(found, 'metrics')
     assert found.pop('model_version') == '1'
+    assert found.keys() == expected.keys()
+    assert [found[name] for name in ('papers', 'papers_without_labels')] == [expected['papers'], 0]
     assert found == pytest.approx(expected, abs=1e-6)
 
 

@@ -47,6 +47,7 @@ def test_the_wheel_holds_the_packages_and_the_contracts_and_nothing_else(wheel):
         'schemas/raw_paper.pbtxt',
         'schemas/scored_paper.schema.json',
         'schemas/dead_letter.schema.json',
+        'schemas/metrics.schema.json',
         'schemas/statistics.schema.json',
         'schemas/py.typed',
         'pipeline/py.typed',

@@ -1,73 +1,151 @@
-"""The first layer is a dense layer in all but cost."""
+"""The tagger: what its layers are, and that a few steps of training do the same in every way of computing them."""
+
+import dataclasses
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.model import SparseDense, build_tagger, embedding_bags
+from trainer.config import TrainConfig
+from trainer.model import CalibratedSigmoid, build_tagger, compiled_tagger
+from trainer.strategies import padded
+
+NGRAMS, LABELS, PAPERS = 60, 7, 48
+_RANDOM = np.random.default_rng(0)
+WEIGHTS = (_RANDOM.random((PAPERS, NGRAMS)) * (_RANDOM.random((PAPERS, NGRAMS)) < 0.2)).astype(np.float32)
+# Learnable: a label applies where its n-gram weighs much.
+APPLIES = (WEIGHTS[:, :LABELS] > 0.2).astype(np.float32)
 
 
-def weights_of(papers, ngrams, share=0.2):
-    random = np.random.default_rng(0)
-    dense = random.random((papers, ngrams)) * (random.random((papers, ngrams)) < share)
-    return dense.astype(np.float32)
+def papers(batch_size=16):
+    rows = tf.data.Dataset.range(0, PAPERS, batch_size)
+
+    def batch(start):
+        return tf.sparse.from_dense(tf.constant(WEIGHTS)[start : start + batch_size]), tf.constant(APPLIES)[
+            start : start + batch_size
+        ]
+
+    return rows.map(batch)
 
 
-@pytest.mark.parametrize('dense', [weights_of(9, 40), weights_of(9, 40, share=0), np.zeros((0, 40), np.float32)])
-def test_embedding_bags_and_their_gradient_equal_those_of_a_dense_product(dense):
-    kernel = tf.Variable(np.random.default_rng(1).normal(size=(40, 3)).astype(np.float32))
-    upstream = np.random.default_rng(2).normal(size=(len(dense), 3)).astype(np.float32)
-    with tf.GradientTape() as tape:
-        product = embedding_bags(kernel, tf.sparse.from_dense(dense))
-    gradient = tape.gradient(product, kernel, upstream)
-    np.testing.assert_allclose(product, dense @ kernel.numpy(), atol=1e-6)
-    assert isinstance(gradient, tf.IndexedSlices)
-    assert sorted(gradient.indices.numpy()) == np.flatnonzero(dense.any(axis=0)).tolist()
-    np.testing.assert_allclose(tf.convert_to_tensor(gradient), dense.T @ upstream, atol=1e-6)
-
-
-def test_a_sparse_dense_layer_equals_a_dense_one_with_its_weights():
-    dense = weights_of(9, 40)
-    sparse_layer, dense_layer = SparseDense(5, 'relu'), keras.layers.Dense(5, 'relu')
-    sparse_layer.build((None, 40))
-    dense_layer.build((None, 40))
-    sparse_layer.bias.assign(np.linspace(-1, 1, 5))
-    dense_layer.set_weights(sparse_layer.get_weights())
-    np.testing.assert_allclose(sparse_layer(tf.sparse.from_dense(dense)), dense_layer(dense), atol=1e-6)
-
-
-def test_ngram_dropout_leaves_ngrams_out_in_training_only():
-    layer = SparseDense(1, dropout=0.5, seed=1)
-    layer.build((None, 1000))
-    layer.kernel.assign(np.ones((1000, 1)))
-    weights = tf.sparse.from_dense(np.full((1, 1000), 1, np.float32))
-    assert layer(weights).numpy().tolist() == [[1000]]
-    kept = layer(weights, training=True).numpy()[0, 0] / 2
-    assert kept.is_integer()
-    assert 400 < kept < 600
+def fitted(epochs=3, data=None, **arguments):
+    """A pair of models after some epochs, and the loss of each."""
+    config_fields = {field.name for field in dataclasses.fields(TrainConfig)} - {'precision'}
+    settings = {name: arguments.pop(name) for name in config_fields & set(arguments)}
+    settings = {'hidden_units': (16, 8), 'dropout': 0.0, 'ngram_dropout': 0.0, 'learning_rate': 0.01, **settings}
+    keras.utils.set_random_seed(0)
+    config = TrainConfig(data_dir='', model_dir='', **settings)
+    taggers = compiled_tagger(config, ngrams=NGRAMS, labels=LABELS, **arguments)
+    history = taggers.trained.fit(data or papers(), epochs=epochs, shuffle=False, verbose=0).history
+    return taggers, history['loss']
 
 
 def test_the_tagger_gives_a_probability_for_each_label_of_each_paper():
     keras.utils.set_random_seed(0)
-    model = build_tagger(ngrams=40, labels=7, hidden_units=(16, 8), dropout=0.5)
-    assert [layer.name for layer in model.layers if layer.weights] == ['embedding', 'hidden_1', 'probabilities']
-    probabilities = model(tf.sparse.from_dense(weights_of(9, 40))).numpy()
-    assert probabilities.shape == (9, 7)
+    model = build_tagger(ngrams=NGRAMS, labels=LABELS, hidden_units=(16, 8), dropout=0.5)
+    with_weights = [layer.name for layer in model.layers if layer.weights]
+    assert with_weights == ['embedding', 'hidden_1', 'logits', 'probabilities']
+    probabilities = model(tf.sparse.from_dense(WEIGHTS)).numpy()
+    assert probabilities.shape == (PAPERS, LABELS)
     assert np.all((probabilities > 0) & (probabilities < 1))
 
 
-def test_the_gradient_of_the_embedding_is_the_same_to_the_bit_in_every_run():
-    kernel = tf.Variable(np.random.default_rng(1).normal(size=(2000, 128)).astype(np.float32))
-    weights = tf.sparse.from_dense(weights_of(128, 2000))
-    upstream = tf.constant(np.random.default_rng(2).normal(size=(128, 128)).astype(np.float32))
+def test_a_new_model_gives_every_label_the_same_prior():
+    model = build_tagger(ngrams=NGRAMS, labels=11, hidden_units=(16,), wide=True)
+    nothing = tf.sparse.from_dense(np.zeros((1, NGRAMS), np.float32))
+    np.testing.assert_allclose(model(nothing), np.full((1, 11), 1 / 11), rtol=1e-6)
 
-    @tf.function
-    def gradient():
-        with tf.GradientTape() as tape:
-            product = embedding_bags(kernel, weights)
-        return tape.gradient(product, kernel, upstream).values
 
-    first = gradient().numpy()
-    for _ in range(10):
-        np.testing.assert_array_equal(gradient().numpy(), first)
+def test_a_wide_model_without_hidden_layers_is_a_linear_one():
+    model = build_tagger(ngrams=NGRAMS, labels=LABELS, hidden_units=(), wide=True)
+    [kernel, bias] = model.trainable_weights
+    kernel.assign(_RANDOM.normal(size=(NGRAMS, LABELS)))
+    logits = WEIGHTS @ kernel.numpy() + bias.numpy()
+    np.testing.assert_allclose(model(tf.sparse.from_dense(WEIGHTS)), 1 / (1 + np.exp(-logits)), atol=1e-6)
+
+
+def test_the_wide_path_is_added_to_the_logits():
+    model = build_tagger(ngrams=NGRAMS, labels=LABELS, hidden_units=(16,), wide=True)
+    logits = keras.Model(model.inputs, model.get_layer('probabilities').input)
+    before = logits(tf.sparse.from_dense(WEIGHTS)).numpy()
+    wide = _RANDOM.normal(size=(NGRAMS, LABELS)).astype(np.float32)
+    kernel = model.get_layer('embedding').kernel
+    kernel.assign(np.concatenate([kernel.numpy()[:, :16], wide], axis=1))
+    np.testing.assert_allclose(logits(tf.sparse.from_dense(WEIGHTS)), before + WEIGHTS @ wide, atol=1e-5)
+
+
+def test_calibration_scales_and_shifts_the_logits():
+    layer = CalibratedSigmoid()
+    assert layer(np.array([[0.0, np.log(3)]])).numpy().tolist() == [[0.5, 0.75]]
+    layer.scale.assign(2)
+    layer.offset.assign(np.log(3))
+    np.testing.assert_allclose(layer(np.array([[0.0, np.log(3)]])), [[3 / 4, 27 / 28]], rtol=1e-6)
+    assert layer.trainable_weights == []
+
+
+def test_what_is_fitted_gives_the_logits_of_the_same_weights():
+    taggers, losses = fitted(wide=True)
+    assert losses[2] < losses[0]
+    taggers.tagger.get_layer('probabilities').scale.assign(2)
+    weights = tf.sparse.from_dense(WEIGHTS)
+    expected = keras.ops.sigmoid(2 * taggers.trained(weights))
+    np.testing.assert_allclose(taggers.tagger(weights), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize('settings', [{}, {'wide': True}, {'hidden_units': (), 'wide': True}])
+def test_padded_batches_compiled_by_xla_train_to_the_weights_of_sparse_ones(settings):
+    ngrams_per_paper = int((WEIGHTS > 0).sum(axis=1).max())
+    data = padded(papers(), 16, ngrams_per_paper)
+    compiled, _ = fitted(data=data, static_shapes=True, weight_decay=0.01, **settings)
+    sparse, _ = fitted(weight_decay=0.01, **settings)
+    assert compiled.trained.jit_compile
+    for given, expected in zip(compiled.tagger.weights, sparse.tagger.weights, strict=True):
+        np.testing.assert_allclose(given.numpy(), expected.numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize('precision', ['mixed_bfloat16', 'mixed_float16'])
+def test_an_epoch_in_mixed_precision_reaches_about_the_loss_of_float32(precision):
+    # Long steps would add up what the precisions round differently.
+    taggers, losses = fitted(precision=precision, embedding_rate=10.0)
+    _, expected = fitted(embedding_rate=10.0)
+    np.testing.assert_allclose(losses, expected, rtol=0.02)
+    assert {weight.dtype for weight in taggers.trained.weights} == {'float32'}
+    hidden = taggers.tagger.get_layer('hidden_1').output
+    assert (hidden.dtype, taggers.trained.output.dtype) == (precision.removeprefix('mixed_'), 'float32')
+
+
+def test_the_same_seed_gives_the_same_weights_to_the_bit():
+    first, second = (fitted(dropout=0.3, ngram_dropout=0.2, wide=True)[0].tagger.get_weights() for _ in range(2))
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize('precision', ['float32', 'mixed_float16'])
+def test_the_variables_of_tagger_and_optimizer_are_all_that_training_goes_on_from(precision):
+    def variables(taggers):
+        return [*taggers.tagger.variables, *taggers.trained.optimizer.variables]
+
+    settings = {'dropout': 0.3, 'ngram_dropout': 0.2, 'wide': True, 'precision': precision}
+    whole, _ = fitted(epochs=3, **settings)
+    begun, _ = fitted(epochs=2, **settings)
+    going_on, _ = fitted(epochs=1, **settings)
+    for variable, value in zip(variables(going_on), variables(begun), strict=True):
+        variable.assign(value)
+    going_on.trained.fit(papers(), epochs=1, shuffle=False, verbose=0)
+    for one, other in zip(going_on.trained.get_weights(), whole.trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(('epsilon', 'expected'), [(7e-3, 1e-3), (None, 1e-7)])
+def test_the_weights_of_ngrams_have_a_rate_and_an_epsilon_of_their_own(epsilon, expected):
+    config = TrainConfig(data_dir='', model_dir='', embedding_rate=20.0, embedding_epsilon=epsilon)
+    optimizer = compiled_tagger(config, ngrams=NGRAMS, labels=LABELS).trained.optimizer
+    assert (optimizer.sparse_rate, optimizer.sparse_epsilon, optimizer.epsilon) == (20.0, expected, 1e-7)
+
+
+def test_weight_decay_spares_the_biases():
+    taggers, _ = fitted(weight_decay=0.1)
+    optimizer = taggers.trained.optimizer
+    decaying = [weight.path for weight in taggers.trained.trainable_weights if optimizer._use_weight_decay(weight)]
+    assert decaying == ['embedding/kernel', 'hidden_1/kernel', 'logits/kernel']
