@@ -3,7 +3,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python; do \
     $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 
-.PHONY: help demo test test-unit lint style types imports bench bench-prepare lock clean
+.PHONY: help demo test test-unit lint style types imports bench bench-train bench-ablation bench-prepare lock clean
 
 help:  ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -30,6 +30,12 @@ imports: .venv/installed  ## Checks that imports point one way
 
 bench: .venv/installed  ## Measures quality side by side, into benchmarks/RESULTS.md (ARGS='...' for its flags)
 	@$(BIN)/python benchmarks/quality.py $(ARGS)
+
+bench-train: .venv/installed  ## Measures speed and memory of train side by side, into benchmarks/RESULTS.md (ARGS='...')
+	@$(BIN)/python benchmarks/train.py $(ARGS)
+
+bench-ablation: .venv/installed  ## Measures what each default of train is worth, into benchmarks/RESULTS.md (ARGS='...')
+	@$(BIN)/python benchmarks/ablation.py $(ARGS)
 
 bench-prepare: .venv/installed  ## Measures speed and memory of prepare side by side, into benchmarks/RESULTS.md (ARGS='...')
 	@$(BIN)/python benchmarks/prepare.py $(ARGS)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from machine import machine
 from prepare_inputs import load_papers
-from prepare_report import table
+from report import table
 
 from pipeline.config import NgramConfig
 from pipeline.count_ngrams import Candidates, candidates_needed, cut

@@ -4,7 +4,8 @@
     python benchmarks/prepare_inputs.py texts --input 'dumps/*.zst' --output FILE      what vectorizers take
     python benchmarks/prepare_inputs.py papers --input 'dumps/*.zst' --output FILE     what the two Beam jobs take
 
-What was made stays as it is: prepare.py takes it again.
+What was made stays as it is: prepare.py takes it again. `cut --number 100000` makes a fair sample of so many papers,
+always the same: `mixed-*.jsonl.zst` in its folder.
 """
 
 from __future__ import annotations
@@ -64,12 +65,15 @@ def main() -> None:
     flags.add_argument('what', choices=('cut', 'texts', 'papers'))
     flags.add_argument('--input', required=True, metavar='PATTERN')
     flags.add_argument('--output', required=True, metavar='PATH')
-    flags.add_argument('--number', type=int, metavar='N', help='papers (default: all)')
+    flags.add_argument('--number', type=int, metavar='N', help='papers, or records to cut (default: all)')
     arguments = flags.parse_args()
+    if not glob.glob(arguments.input):
+        raise SystemExit(f'benchmarks: --input {arguments.input} matches no file')
     temporary = f'{arguments.output}.tmp'
     if arguments.what == 'cut':
         os.makedirs(temporary, exist_ok=True)
-        _cut(_mixed_lines(sorted(glob.glob(arguments.input))), temporary)
+        lines = _mixed_lines(sorted(glob.glob(arguments.input)))
+        _cut(itertools.islice(lines, arguments.number), temporary)
     else:
         papers = itertools.islice(_papers(arguments.input), arguments.number)
         value = _texts(papers) if arguments.what == 'texts' else _split(papers)

@@ -21,6 +21,7 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import stock_prepare
+from machine import process_age
 from prepare_inputs import load_papers
 
 from pipeline.config import NgramConfig
@@ -82,7 +83,7 @@ def main() -> None:
     arguments = flags.parse_args()
     shutil.rmtree(arguments.output_dir, ignore_errors=True)
     os.makedirs(arguments.output_dir)
-    imported, imported_cpu = _age(), _cpu_seconds()
+    imported, imported_cpu = process_age(), _cpu_seconds()
     papers = load_papers(arguments.papers).papers
 
     started, started_cpu = time.perf_counter(), _cpu_seconds()
@@ -134,12 +135,6 @@ def _visible(folder: pathlib.Path) -> Iterator[Any]:
     for file in folder.rglob('*'):
         if file.is_file() and not any(part.startswith('.') for part in file.relative_to(folder).parts):
             yield file
-
-
-def _age() -> float:
-    """Returns the seconds since this process was started."""
-    fields = pathlib.Path('/proc/self/stat').read_text('utf-8').rpartition(')')[2].split()
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf('SC_CLK_TCK')
 
 
 def _cpu_seconds() -> float:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from process_tree import TreeUsage
+from report import memory_curve, table, verdict
 
 Results = Mapping[str, Any]
-
-_CURVE_POINTS = 20
-_BAR = 40
 
 
 class Goal(NamedTuple):
@@ -99,8 +97,7 @@ def _goals(results: Results) -> Iterator[Goal]:
 
 
 def _goal_row(goal: Goal) -> list[str]:
-    met = {True: 'met', False: '**missed**', None: ''}[goal.met]
-    return [goal.work, goal.peer, goal.goal, goal.measured, met]
+    return [goal.work, goal.peer, goal.goal, goal.measured, verdict(goal.met)]
 
 
 def _stock(result: Results) -> Iterator[str]:
@@ -150,7 +147,7 @@ def _whole(result: Results) -> Iterator[str]:
         ]
     )
     yield 'Memory of `prepare`, default flags, over time (PSS, the largest of each stretch):'
-    yield _curve(_usage(result['default']))
+    yield memory_curve(_usage(result['default']))
 
 
 def _growth(result: Results) -> Iterator[str]:
@@ -187,7 +184,7 @@ def _growth(result: Results) -> Iterator[str]:
         )
     yield '\n'.join(lines)
     yield f'Memory over time, {papers[-1]:,} papers:'
-    yield _curve(usages[-1])
+    yield memory_curve(usages[-1])
 
 
 def _incremental(result: Results) -> Iterator[str]:
@@ -228,13 +225,6 @@ def _sizes(result: Results) -> tuple[list[int], list[float], list[TreeUsage]]:
     return [run['statistics']['read'] for run in result['sizes']], [usage.seconds for usage in usages], usages
 
 
-def _curve(usage: TreeUsage) -> str:
-    points = usage.thinned(_CURVE_POINTS)
-    top = max(size for _, size in points)
-    lines = [f'{seconds:6.0f} s  {size / 1e9:5.2f} GB  {"#" * round(_BAR * size / top)}' for seconds, size in points]
-    return '```\n' + '\n'.join(lines) + '\n```'
-
-
 def _usage(result: Results) -> TreeUsage:
     return TreeUsage.from_json(result['usage'])
 
@@ -269,9 +259,3 @@ def _peaks(usage: TreeUsage) -> list[str]:
 
 def _gigabytes(size: int) -> str:
     return f'{size / 1e9:.2f} GB'
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
-    """Makes a table, its first `left` columns of text."""
-    rule = ['---' if column < left else '---:' for column in range(len(header))]
-    return '\n'.join(f'| {" | ".join(row)} |' for row in (header, rule, *rows))

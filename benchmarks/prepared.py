@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse
 import tensorflow as tf
 
 from pipeline.config import InputConfig
@@ -17,9 +17,9 @@ from pipeline.inputs import byte_ranges, find_dumps
 from pipeline.read import papers_of
 from pipeline.readers.format import ReadOptions
 from pipeline.tally import Counts
-from schemas import outputs
 from schemas.paper import Paper
 from trainer import dataset
+from trainer.prepared import Prepared
 
 # (ids of the papers [n], weights of their n-grams: SparseTensor [n, ngrams], 1 where a label applies [n, labels]).
 Rows = tuple[tf.Tensor, tf.SparseTensor, tf.Tensor]
@@ -27,57 +27,56 @@ Rows = tuple[tf.Tensor, tf.SparseTensor, tf.Tensor]
 _BATCH = 512
 
 
-@dataclasses.dataclass(frozen=True)
-class Prepared:
-    """An output folder of `prepare`, and the sizes of its two vocabularies."""
+def rows(prepared: Prepared, split: str) -> Iterator[Rows]:
+    """Yields a split's papers in batches, in the order of its shards."""
+    files = [shard.path for shard in prepared.shards[split]]
+    for records in tf.data.TFRecordDataset(files, 'GZIP').batch(_BATCH):
+        yield dataset.parse(records, prepared.ngrams, len(prepared.labels))
 
-    data_dir: str
-    ngrams: int
-    labels: int
 
-    @classmethod
-    def of(cls, data_dir: str) -> Prepared:
-        """Opens a finished output of `prepare`; raises JobError if it is none."""
-        outputs.require_completed(data_dir, 'prepare')
-        labels, ngrams = dataset.vocabularies(data_dir)
-        return cls(data_dir, ngrams, len(labels))
+def training_batches(prepared: Prepared, batch_size: int, seed: int, epochs: range) -> tf.data.Dataset:
+    """Reads the training papers as the trainer does."""
+    return dataset.shuffled_batches(
+        prepared.shards['train'],
+        ngrams=prepared.ngrams,
+        labels=len(prepared.labels),
+        batch_size=batch_size,
+        seed=seed,
+        epochs=epochs,
+    )
 
-    def rows(self, split: str) -> Iterator[Rows]:
-        """Yields a split's papers in batches."""
-        for records in tf.data.TFRecordDataset(dataset.shards(self.data_dir, split), 'GZIP').batch(_BATCH):
-            yield dataset.parse(records, self.ngrams, self.labels)
 
-    def batches(self, split: str, batch_size: int, shuffle_seed: int) -> tf.data.Dataset:
-        """Reads a split as the trainer does."""
-        files = dataset.shards(self.data_dir, split)
-        return dataset.batches(
-            files, ngrams=self.ngrams, labels=self.labels, batch_size=batch_size, shuffle_seed=shuffle_seed
-        )
+def ids_and_labels(prepared: Prepared, split: str) -> tuple[list[str], npt.NDArray[np.bool_]]:
+    """Returns the ids of a split's papers, and which labels apply: bool [papers, labels]."""
+    ids: list[str] = []
+    applies = [np.zeros((0, len(prepared.labels)), bool)]
+    for batch_ids, _, batch_applies in rows(prepared, split):
+        ids += [id_.decode() for id_ in batch_ids.numpy()]
+        applies.append(batch_applies.numpy() > 0)
+    return ids, np.concatenate(applies)
 
-    def ids_and_labels(self, split: str) -> tuple[list[str], npt.NDArray[np.bool_]]:
-        """Returns the ids of a split's papers, and which labels apply: bool [papers, labels]."""
-        ids: list[str] = []
-        applies = [np.zeros((0, self.labels), bool)]
-        for batch_ids, _, batch_applies in self.rows(split):
-            ids += [id_.decode() for id_ in batch_ids.numpy()]
-            applies.append(batch_applies.numpy() > 0)
-        return ids, np.concatenate(applies)
 
-    def scores(
-        self, split: str, score: Callable[[tf.SparseTensor], npt.ArrayLike]
-    ) -> tuple[list[str], npt.NDArray[np.bool_], npt.NDArray[np.float32]]:
-        """Scores a split's papers, batch by batch.
+def matrix(prepared: Prepared, split: str) -> scipy.sparse.csr_matrix:
+    """Returns the weights of the n-grams of a split's papers: float32 [papers, ngrams]."""
 
-        Args:
-            split: one of `schemas.features.SPLITS`.
-            score: maps the n-grams of a batch to float32 [n, labels].
+    def batch_matrix(weights: tf.SparseTensor) -> scipy.sparse.csr_matrix:
+        papers, ngrams = weights.indices.numpy().T
+        return scipy.sparse.csr_matrix((weights.values.numpy(), (papers, ngrams)), weights.dense_shape.numpy())
 
-        Returns:
-            Ids, labels and scores of the papers.
-        """
-        scores = [np.zeros((0, self.labels), np.float32)]
-        scores += [np.asarray(score(weights), np.float32) for _, weights, _ in self.rows(split)]
-        return (*self.ids_and_labels(split), np.concatenate(scores))
+    return scipy.sparse.vstack([batch_matrix(weights) for _, weights, _ in rows(prepared, split)], 'csr')
+
+
+def scores(
+    prepared: Prepared, split: str, score: Callable[[tf.SparseTensor], npt.ArrayLike]
+) -> npt.NDArray[np.float32]:
+    """Scores a split's papers batch by batch: float32 [papers, labels].
+
+    Args:
+        prepared: the data.
+        split: one of `schemas.features.SPLITS`.
+        score: maps the n-grams of a batch to float32 [n, labels].
+    """
+    return np.concatenate([np.asarray(score(weights), np.float32) for _, weights, _ in rows(prepared, split)])
 
 
 def digest(ids: Sequence[str]) -> str:

@@ -35,6 +35,7 @@ class TreeUsage:
         processes: most of them at a time.
         curve: (seconds since the start, sum of proportional sets) of each sample.
         load_before: processes that were running or waiting, over the minute before the start.
+        said: (seconds since the start, line) of what it printed, as far as it was seen in time.
     """
 
     seconds: float
@@ -44,6 +45,7 @@ class TreeUsage:
     processes: int
     curve: list[tuple[float, int]]
     load_before: float
+    said: list[tuple[float, str]] = dataclasses.field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the figures as JSON has them."""
@@ -52,7 +54,8 @@ class TreeUsage:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> TreeUsage:
         """Returns the figures again."""
-        return cls(**{**stored, 'curve': [(seconds, size) for seconds, size in stored['curve']]})
+        pairs = {name: [(seconds, what) for seconds, what in stored.get(name, ())] for name in ('curve', 'said')}
+        return cls(**{**stored, **pairs})
 
     def thinned(self, points: int) -> list[tuple[float, int]]:
         """Returns the curve with `points` points at most: the largest of equal stretches, at their middle."""
@@ -64,26 +67,27 @@ class TreeUsage:
         return [((stretch + 0.5) * width, size) for stretch, size in sorted(largest.items())]
 
 
-def measure(command: Sequence[str], log: pathlib.Path, interval: float = _INTERVAL) -> TreeUsage:
+def measure(command: Sequence[str], log: pathlib.Path, interval: float = _INTERVAL, *, gpus: bool = False) -> TreeUsage:
     """Runs a program to its end.
 
     Args:
-        command: the program, which inherits the environment; TensorFlow is kept quiet, and away from GPUs.
+        command: the program, which inherits the environment; TensorFlow is kept quiet.
         log: file for what it prints.
         interval: seconds between samples; longer where taking one takes long.
+        gpus: whether the program may use GPUs.
 
     Raises:
         SystemExit: if it failed, with the end of what it printed.
     """
     load = os.getloadavg()[0]
-    environment = {**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '3', 'CUDA_VISIBLE_DEVICES': '-1'}
+    environment = {**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '3', **({} if gpus else {'CUDA_VISIBLE_DEVICES': '-1'})}
     with log.open('wb') as printed:
         started = time.perf_counter()
         # A session of its own: its processes are told by that, even where their parent is gone.
         process = subprocess.Popen(
             command, env=environment, stdout=printed, stderr=subprocess.STDOUT, start_new_session=True
         )
-        watch = _Watch(process.pid, started, interval)
+        watch = _Watch(process.pid, started, interval, log)
         watch.start()
         try:
             _, status, usage = os.wait4(process.pid, 0)
@@ -99,14 +103,16 @@ def measure(command: Sequence[str], log: pathlib.Path, interval: float = _INTERV
         raise SystemExit(f'benchmarks: exit code {process.returncode} of: {" ".join(command)}\n{end}')
     # What the parent waited for it counts exactly; a child that nobody waited for is in the samples only.
     cpu = max(usage.ru_utime + usage.ru_stime, watch.cpu_seconds())
-    return TreeUsage(seconds, cpu, watch.peak_pss, watch.peak_rss, watch.processes, watch.curve, load)
+    peaks = (watch.peak_pss, watch.peak_rss, watch.processes)
+    return TreeUsage(seconds, cpu, *peaks, watch.curve, load, watch.said)
 
 
 class _Watch(threading.Thread):
     """Samples a session and all that descends from its processes."""
 
-    def __init__(self, session: int, started: float, interval: float) -> None:
+    def __init__(self, session: int, started: float, interval: float, log: pathlib.Path) -> None:
         super().__init__(daemon=True)
+        self._log = log
         self._session = session
         self._began = started
         self._interval = interval
@@ -114,16 +120,19 @@ class _Watch(threading.Thread):
         # Process and when it was started -> processor time, in ticks.
         self._cpu: dict[tuple[int, int], int] = {}
         self.curve: list[tuple[float, int]] = []
+        self.said: list[tuple[float, str]] = []
         self.peak_pss = self.peak_rss = self.processes = 0
 
     def run(self) -> None:
         """Samples until stopped."""
         wait = 0.0
-        while not self._stopped.wait(wait):
-            began = time.perf_counter()
-            spent = time.thread_time()
-            self._sample(began - self._began)
-            wait = max(self._interval, (time.thread_time() - spent) / _LARGEST_SHARE)
+        with self._log.open(encoding='utf-8', errors='replace') as log:
+            while not self._stopped.wait(wait):
+                began = time.perf_counter()
+                spent = time.thread_time()
+                self._sample(began - self._began)
+                self.said += [(round(began - self._began, 2), line) for line in log.read().splitlines()]
+                wait = max(self._interval, (time.thread_time() - spent) / _LARGEST_SHARE)
 
     def stop(self) -> None:
         """Takes no more samples."""

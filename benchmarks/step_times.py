@@ -1,4 +1,7 @@
-"""Times training steps of our sparse model and of the recipe's dense one, in turn, so that load hits both alike."""
+"""Times training steps of our sparse model and of the recipe's dense one, in turn, so that load hits both alike.
+
+Also times reading alone. Uses the first GPU, if TensorFlow sees one.
+"""
 
 from __future__ import annotations
 
@@ -12,36 +15,35 @@ import keras
 import numpy as np
 import recipe
 import tensorflow as tf
+from defaults import default_config, taggers
 from figures import parser, write
-from prepared import Prepared
+from prepared import training_batches
 
-from schemas import features, outputs
 from trainer.config import TrainConfig
-from trainer.dataset import count_papers, shards
-from trainer.train import compiled_tagger
+from trainer.prepared import Prepared, open_prepared
+from trainer.shards import count_papers
 
 # Steps of a block: the first ones, which find batches that were read while the other model had its turn, do not count.
 _SPARSE_BLOCK, _SPARSE_SKIPPED = 30, 10
 _DENSE_BLOCK, _DENSE_SKIPPED = 6, 1
+# More than are ever read.
+_EPOCHS = range(1000)
 
 
-def sparse_model(prepared: Prepared, config: dict[str, Any]) -> keras.Model:
-    """Makes the model that `train` fits.
-
-    Args:
-        prepared: its training data.
-        config: `config` of its metrics.json.
-    """
-    settings = config | {'hidden_units': tuple(config['hidden_units'])}
-    return compiled_tagger(
-        TrainConfig(data_dir='', model_dir='', **settings), ngrams=prepared.ngrams, labels=prepared.labels
-    )
+def reading(prepared: Prepared, config: TrainConfig) -> dict[str, Any]:
+    """Times a pass over the training papers that only reads them, as `train` does, after one that nobody times."""
+    for _ in range(2):
+        batches = training_batches(prepared, config.batch_size, config.seed, range(1))
+        started = time.perf_counter()
+        papers = sum(int(applies.shape[0]) for _, applies in batches)
+        seconds = time.perf_counter() - started
+    return {'papers': papers, 'seconds': seconds, 'papers_per_second': papers / seconds}
 
 
 def step_seconds(model: keras.Model, batches: tf.data.Dataset, batch_size: int) -> Iterator[float]:
     """Yields the seconds that each step on a full batch takes, reading the batch included; runs what `fit` runs."""
     model.make_train_function()
-    rows = iter(batches.filter(lambda _, applies: tf.shape(applies)[0] == batch_size).repeat())
+    rows = iter(batches.filter(lambda _, applies: tf.shape(applies)[0] == batch_size))
     while True:
         started = time.perf_counter()
         float(model.train_function(rows)['loss'])
@@ -70,41 +72,49 @@ def summary(blocks: list[list[float]], papers: int, batch_size: int) -> dict[str
 
 def main() -> None:
     """Runs the measurement."""
-    flags = parser(__doc__)
+    flags = parser(__doc__.split('\n\n')[0])
     flags.add_argument('--data_dir', required=True)
-    flags.add_argument('--model_dir', required=True)
-    flags.add_argument('--recipe_data_dir', required=True)
+    flags.add_argument('--recipe_data_dir', help='the same papers for the dense model; without it, ours alone is timed')
+    flags.add_argument('--precision', default=TrainConfig.precision, help='as train has it')
     flags.add_argument('--steps', type=int, required=True, help='dense steps to measure')
     arguments = flags.parse_args()
 
-    keras.utils.set_random_seed(0)
-    config = outputs.read_json(outputs.join(arguments.model_dir, features.METRICS_FILE))['config']
-    ours, published = Prepared.of(arguments.data_dir), Prepared.of(arguments.recipe_data_dir)
-    papers = count_papers(shards(ours.data_dir, 'train'))
-    batch_size = config['batch_size']
-    sparse = step_seconds(sparse_model(ours, config), ours.batches('train', batch_size, config['seed']), batch_size)
-    dense_model = recipe.dense_model(published.ngrams, published.labels)
-    dense = step_seconds(dense_model, recipe.dense_batches(published), recipe.BATCH_SIZE)
-
+    ours = open_prepared(arguments.data_dir)
+    config = default_config(arguments.data_dir, precision=arguments.precision)
+    result: dict[str, Any] = {'gpu': gpu_name(), 'reading': reading(ours, config)}
+    batches = training_batches(ours, config.batch_size, config.seed, _EPOCHS)
+    sparse = step_seconds(taggers(config, ours).trained, batches, config.batch_size)
     # Warm-up: tracing, memory, and the buffers for shuffling.
     block(sparse, 10, 0)
-    block(dense, 3, 0)
+    dense: Iterator[float] | None = None
+    if arguments.recipe_data_dir:
+        published = open_prepared(arguments.recipe_data_dir)
+        dense_model = recipe.dense_model(published.ngrams, len(published.labels))
+        dense = step_seconds(dense_model, recipe.dense_batches(published, _EPOCHS), recipe.BATCH_SIZE)
+        block(dense, 3, 0)
+
     sparse_blocks, dense_blocks = [], []
     for number in range(math.ceil(arguments.steps / (_DENSE_BLOCK - _DENSE_SKIPPED))):
         sparse_blocks.append(block(sparse, _SPARSE_BLOCK, _SPARSE_SKIPPED))
-        dense_blocks.append(block(dense, _DENSE_BLOCK, _DENSE_SKIPPED))
-        medians = f'{np.median(sparse_blocks[-1]):.3f} s sparse, {np.median(dense_blocks[-1]):.3f} s dense'
+        medians = f'{1000 * np.median(sparse_blocks[-1]):.1f} ms sparse'
+        if dense:
+            dense_blocks.append(block(dense, _DENSE_BLOCK, _DENSE_SKIPPED))
+            medians += f', {1000 * np.median(dense_blocks[-1]):.1f} ms dense'
         print(f'steps: block {number + 1}, median step {medians}', file=sys.stderr, flush=True)
-    per_epoch = math.ceil(papers / batch_size) / math.ceil(papers / recipe.BATCH_SIZE)
-    ratios = [float(np.median(a) / np.median(b)) * per_epoch for a, b in zip(sparse_blocks, dense_blocks, strict=True)]
-    write(
-        arguments.result,
-        {
-            'sparse': summary(sparse_blocks, papers, batch_size),
-            'dense': summary(dense_blocks, papers, recipe.BATCH_SIZE),
-            'ratios_of_blocks': ratios,
-        },
-    )
+    papers = count_papers(ours.shards['train'])
+    result['sparse'] = summary(sparse_blocks, papers, config.batch_size)
+    if dense:
+        per_epoch = math.ceil(papers / config.batch_size) / math.ceil(papers / recipe.BATCH_SIZE)
+        pairs = zip(sparse_blocks, dense_blocks, strict=True)
+        result['dense'] = summary(dense_blocks, papers, recipe.BATCH_SIZE)
+        result['ratios_of_blocks'] = [float(np.median(a) / np.median(b)) * per_epoch for a, b in pairs]
+    write(arguments.result, result)
+
+
+def gpu_name() -> str | None:
+    """Returns the name of the first GPU that TensorFlow sees, if any."""
+    names = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices('GPU')]
+    return names[0].get('device_name', 'GPU') if names else None
 
 
 if __name__ == '__main__':
