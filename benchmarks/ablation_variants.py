@@ -26,10 +26,10 @@ VARIANTS = (
     Variant(
         'recipe',
         '--hidden_units 512 256 --no-wide --dropout 0 --ngram_dropout 0 --batch_size 128 --learning_rate 0.001 '
-        '--embedding_rate 1 --embedding_epsilon none --learning_rate_schedule constant',
+        '--embedding_rate 1 --embedding_epsilon none --learning_rate_schedule constant --ensemble_size 1',
         '--weighting tf_idf --text abstract',
     ),
-    Variant('recipe_layers', '--hidden_units 512 256 --no-wide'),
+    Variant('recipe_layers', '--hidden_units 512 256 --no-wide --ensemble_size 1'),
     Variant('tf_idf', prepare='--weighting tf_idf'),
     Variant('abstract_only', prepare='--text abstract'),
     Variant('one_adam', '--embedding_rate 1 --embedding_epsilon none'),
@@ -38,9 +38,10 @@ VARIANTS = (
     Variant('no_ngram_dropout', '--ngram_dropout 0'),
     # Layers.
     Variant('no_wide_path', '--no-wide'),
-    Variant('wide_path_alone', '--wide --hidden_units'),
-    Variant('units_128', '--hidden_units 128'),
-    Variant('units_512', '--hidden_units 512'),
+    Variant('wide_path_alone', '--wide --ensemble_size 1 --hidden_units'),
+    Variant('one_model', '--ensemble_size 1 --hidden_units 256'),
+    Variant('ensemble_of_4', '--ensemble_size 4 --hidden_units 64'),
+    Variant('units_256', '--hidden_units 256'),
     # Loss and optimizer.
     Variant('label_smoothing', '--label_smoothing 0.1'),
     Variant('positive_weights', '--positive_weights sqrt'),

@@ -24,8 +24,9 @@ class TrainConfig:
     """What `train` is asked to do.
 
     The recipe is `hidden_units=(512, 256), wide=False, dropout=0, ngram_dropout=0, batch_size=128, learning_rate=1e-3,
-    learning_rate_schedule='constant', embedding_rate=1, embedding_epsilon=None`, on data prepared with the weighting
-    'tf_idf'. What the defaults have in place of it was chosen on validation papers (benchmarks/RESULTS.md).
+    learning_rate_schedule='constant', embedding_rate=1, embedding_epsilon=None, ensemble_size=1`, on data prepared with
+    the weighting 'tf_idf'. What the defaults have in place of it was chosen on validation papers: see
+    benchmarks/RESULTS.md.
 
     Attributes:
         data_dir: a finished output of `prepare`.
@@ -37,8 +38,9 @@ class TrainConfig:
         batch_size: papers a step.
         learning_rate: Adam's step size, the highest of its schedule.
         embedding_rate: step size of the weights of n-grams, as a multiple of that of the others.
-        embedding_epsilon: Adam's epsilon for the weights of n-grams, times the number of labels, since the loss is a
-            mean over labels; None: Keras' 1e-7, as for the others. `trainer.optimizer` says what it does to rare ones.
+        embedding_epsilon: Adam's epsilon for the weights of n-grams, times the numbers of labels and of models, since
+            the loss is a mean over both; None: Keras' 1e-7, as for the others. `trainer.optimizer` says what it does to
+            rare ones.
         learning_rate_schedule: how it falls over the epochs; see `trainer.schedules`.
         warmup_fraction: share of the steps in which it first rises.
         weight_decay: share of a weight, times the learning rate, that a step takes off; see `trainer.optimizer`.
@@ -49,6 +51,8 @@ class TrainConfig:
         dropout: share of the units of each hidden layer that a training step leaves out.
         ngram_dropout: share of a paper's n-grams that a training step leaves out.
         wide: whether a linear layer beside the hidden ones adds to the logits.
+        ensemble_size: models of these layers that are trained side by side, each with dropout of its own, and whose
+            logits are averaged; see `trainer.model`.
         calibration: whether probabilities are calibrated on validation papers; see `trainer.calibration`.
         thresholds: whether each label has a threshold of its own; see `trainer.thresholds`.
         strategy: which devices train; see `trainer.strategies`.
@@ -72,10 +76,11 @@ class TrainConfig:
     label_smoothing: float = 0.0
     positive_weights: str = 'none'
     seed: int = 0
-    hidden_units: tuple[int, ...] = (256,)
+    hidden_units: tuple[int, ...] = (128,)
     dropout: float = 0.3
-    ngram_dropout: float = 0.3
+    ngram_dropout: float = 0.5
     wide: bool = True
+    ensemble_size: int = 2
     calibration: bool = True
     thresholds: str = 'per_label'
     strategy: str = 'auto'
@@ -83,7 +88,7 @@ class TrainConfig:
     top_k: int = 10
 
     def __post_init__(self) -> None:
-        for name in ('epochs', 'patience', 'batch_size', 'top_k'):
+        for name in ('epochs', 'patience', 'batch_size', 'ensemble_size', 'top_k'):
             value = getattr(self, name)
             _require(value is None or value >= 1, f'--{name} {value} is below 1')
         for name in ('learning_rate', 'embedding_rate', 'embedding_epsilon'):
@@ -108,10 +113,10 @@ class TrainConfig:
             _require(0 <= value < 1, f'--{name} {value} is not at least 0 and below 1')
 
     def planned_epochs(self, steps_per_epoch: int) -> int:
-        """Returns `epochs`, or where nobody says 3, or as many as make 100 steps of few papers.
+        """Returns `epochs`, or where nobody says 4, or as many as make 100 steps of few papers.
 
         >>> config = TrainConfig(data_dir='data', model_dir='model')
         >>> config.planned_epochs(132), config.planned_epochs(20)
-        (3, 5)
+        (4, 5)
         """
-        return self.epochs or max(3, math.ceil(100 / steps_per_epoch))
+        return self.epochs or max(4, math.ceil(100 / steps_per_epoch))

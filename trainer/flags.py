@@ -43,7 +43,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     training = parser.add_argument_group('training')
     training.add_argument(
-        '--epochs', type=int, metavar='N', help='at most (default: 3, or as many as make 100 steps of few papers)'
+        '--epochs', type=int, metavar='N', help='at most (default: 4, or as many as make 100 steps of few papers)'
     )
     training.add_argument(
         '--patience',
@@ -68,7 +68,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=_number_or_none,
         default=default.embedding_epsilon,
         metavar='F',
-        help="Adam's epsilon for them, times the number of labels; none: that of the others",
+        help="Adam's epsilon for them, times the numbers of labels and models; none: that of the others",
     )
     training.add_argument(
         '--learning_rate_schedule',
@@ -136,6 +136,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         default=default.wide,
         help='a linear layer beside the hidden ones',
+    )
+    model.add_argument(
+        '--ensemble_size',
+        type=int,
+        default=default.ensemble_size,
+        metavar='N',
+        help='models of these layers, trained side by side and averaged',
     )
     decisions = parser.add_argument_group('after training, on the validation papers')
     decisions.add_argument(

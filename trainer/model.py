@@ -58,11 +58,13 @@ def build_tagger(
     dropout: float = 0.0,
     ngram_dropout: float = 0.0,
     wide: bool = False,
+    ensemble_size: int = 1,
     precision: str = 'float32',
 ) -> keras.Model:
-    """Makes the multi-layer perceptron of the recipe, its first layer sparse.
+    """Makes multi-layer perceptrons as the recipe has one, their first layers sparse, and averages their logits.
 
-    Its last layers are `logits` (a bias of `prior_log_odds` at first) and `probabilities`, a `CalibratedSigmoid`.
+    The biases of the logits are `prior_log_odds` at first. The last layers are `mean_logits`, whose inputs are those of
+    the members, and `probabilities`, a `CalibratedSigmoid`.
 
     Args:
         ngrams: size of the n-gram vocabulary.
@@ -72,6 +74,7 @@ def build_tagger(
         ngram_dropout: share of the n-grams that are left out in training.
         wide: adds to the logits what a linear layer makes of the n-grams (Cheng et al., 2016, "Wide & deep learning").
             A model without hidden layers is that alone.
+        ensemble_size: number of members, each with weights and dropout of its own.
         precision: Keras' dtype policy of the hidden layers. All weights, the sums of n-grams and the logits are float32
             in any case: small steps would be lost, and probabilities near 0 and 1 decide the ranking.
 
@@ -79,28 +82,54 @@ def build_tagger(
         A model that is not compiled: float32 SparseTensor [papers, ngrams] to float32 [papers, labels], between 0
         and 1. Its random initial values follow `keras.utils.set_random_seed`.
     """
-    prior = {'bias_initializer': keras.initializers.Constant(prior_log_odds(labels)), 'dtype': 'float32'}
     inputs = keras.Input((ngrams,), sparse=True, name='ngrams')
-    if hidden_units:
-        embedding = SparseDense(
-            hidden_units[0],
-            'relu',
-            linear_units=labels if wide else 0,
-            dropout=ngram_dropout,
-            dtype=precision,
-            name='embedding',
-        )(inputs)
-        hidden, *linear = embedding if wide else [embedding]
-        hidden = keras.layers.Dropout(dropout, dtype=precision, name='embedding_dropout')(hidden)
-        for layer, units in enumerate(hidden_units[1:], start=1):
-            hidden = keras.layers.Dense(units, 'relu', dtype=precision, name=f'hidden_{layer}')(hidden)
-            hidden = keras.layers.Dropout(dropout, dtype=precision, name=f'hidden_{layer}_dropout')(hidden)
-        logits = keras.layers.Dense(labels, name='logits', **prior)(hidden)
-        if wide:
-            logits = keras.layers.Add(dtype='float32', name='deep_and_wide')([logits, *linear])
-    else:
-        logits = SparseDense(labels, dropout=ngram_dropout, name='logits', **prior)(inputs)
-    return keras.Model(inputs, CalibratedSigmoid(dtype='float32', name='probabilities')(logits), name='tagger')
+    logits = [
+        _member(
+            inputs,
+            '' if ensemble_size == 1 else f'member_{number}_',
+            labels=labels,
+            hidden_units=hidden_units,
+            dropout=dropout,
+            ngram_dropout=ngram_dropout,
+            wide=wide,
+            precision=precision,
+        )
+        for number in range(1, ensemble_size + 1)
+    ]
+    mean = keras.layers.Average(dtype='float32', name='mean_logits')(logits)
+    return keras.Model(inputs, CalibratedSigmoid(dtype='float32', name='probabilities')(mean), name='tagger')
+
+
+def _member(
+    inputs: keras.KerasTensor,
+    prefix: str,
+    *,
+    labels: int,
+    hidden_units: tuple[int, ...],
+    dropout: float,
+    ngram_dropout: float,
+    wide: bool,
+    precision: str,
+) -> keras.KerasTensor:
+    """Adds the layers of a member, whose names begin with `prefix`, and gives its logits."""
+    prior = {'bias_initializer': keras.initializers.Constant(prior_log_odds(labels)), 'dtype': 'float32'}
+    if not hidden_units:
+        return SparseDense(labels, dropout=ngram_dropout, name=f'{prefix}logits', **prior)(inputs)
+    embedding = SparseDense(
+        hidden_units[0],
+        'relu',
+        linear_units=labels if wide else 0,
+        dropout=ngram_dropout,
+        dtype=precision,
+        name=f'{prefix}embedding',
+    )(inputs)
+    hidden, *linear = embedding if wide else [embedding]
+    hidden = keras.layers.Dropout(dropout, dtype=precision, name=f'{prefix}embedding_dropout')(hidden)
+    for layer, units in enumerate(hidden_units[1:], start=1):
+        hidden = keras.layers.Dense(units, 'relu', dtype=precision, name=f'{prefix}hidden_{layer}')(hidden)
+        hidden = keras.layers.Dropout(dropout, dtype=precision, name=f'{prefix}hidden_{layer}_dropout')(hidden)
+    logits = keras.layers.Dense(labels, name=f'{prefix}logits', **prior)(hidden)
+    return keras.layers.Add(dtype='float32', name=f'{prefix}deep_and_wide')([logits, *linear]) if wide else logits
 
 
 class Taggers(NamedTuple):
@@ -108,7 +137,8 @@ class Taggers(NamedTuple):
 
     Attributes:
         tagger: gives probabilities; what is measured, calibrated, saved and exported.
-        trained: gives logits, and is compiled; what is fitted.
+        trained: gives the logits of each member of the ensemble, float32 [papers, members, labels], and is compiled;
+            what is fitted.
     """
 
     tagger: keras.Model
@@ -152,13 +182,15 @@ def compiled_tagger(
             dropout=config.dropout,
             ngram_dropout=config.ngram_dropout,
             wide=config.wide,
+            ensemble_size=config.ensemble_size,
             precision=precision,
         )
+        terms = labels * config.ensemble_size
         optimizer = LazyAdam(
             learning_rate(config, steps_per_epoch),
             weight_decay=config.weight_decay,
             sparse_rate=config.embedding_rate,
-            sparse_epsilon=config.embedding_epsilon and config.embedding_epsilon / labels,
+            sparse_epsilon=config.embedding_epsilon and config.embedding_epsilon / terms,
             static_shapes=static_shapes,
         )
         optimizer.exclude_from_weight_decay(var_names=['bias'])
@@ -184,15 +216,20 @@ class _Trained(keras.Model):
         pass
 
 
+def _members_logits(tagger: keras.Model) -> keras.KerasTensor:
+    return keras.ops.stack(keras.tree.flatten(tagger.get_layer('mean_logits').input), axis=1)
+
+
 def _logits(tagger: keras.Model) -> keras.Model:
-    return _Trained(tagger.inputs, tagger.get_layer('probabilities').input, name='trained')
+    return _Trained(tagger.inputs, _members_logits(tagger), name='trained')
 
 
 def _padded_logits(tagger: keras.Model) -> keras.Model:
-    first, logits = tagger.layers[1], tagger.get_layer('probabilities').input
     ids, weights = keras.Input((None,), dtype='int32', name='ids'), keras.Input((None,), name='weights')
-    first.supports_jit = True
-    outputs = first((ids, weights))
-    if first.name != 'logits':
-        outputs = keras.Model(first.output, logits, name='rest')(outputs)
-    return _Trained([ids, weights], outputs, name='trained')
+    first = [layer for layer in tagger.layers if isinstance(layer, SparseDense)]
+    for layer in first:
+        layer.supports_jit = True
+    rest = keras.Model(keras.tree.flatten([layer.output for layer in first]), _members_logits(tagger), name='rest')
+    return _Trained(
+        [ids, weights], rest(keras.tree.flatten([layer((ids, weights)) for layer in first])), name='trained'
+    )

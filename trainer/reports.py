@@ -17,6 +17,7 @@ from trainer.label_table import GroupRow, LabelRow, by_training_papers, label_ro
 from trainer.metrics import StreamingMetrics
 from trainer.model_card import model_card
 from trainer.prepared import Prepared
+from trainer.sparse_dense import SparseDense
 
 # TensorBoard's projector becomes slow beyond.
 PROJECTED_NGRAMS = 10_000
@@ -94,9 +95,9 @@ def write_plots(folder: str, names: Sequence[str], test: StreamingMetrics, label
 
 
 def embeddings(tagger: keras.Model, number: int) -> npt.NDArray[np.float32]:
-    """The rows of the first layer for the first n-grams: float32 [number, units]."""
-    layer = next(layer for layer in tagger.layers if hasattr(layer, 'kernel'))
-    return np.asarray(keras.ops.convert_to_numpy(layer.kernel[:number, : layer.units]), np.float32)
+    """The rows of the first layers for the first n-grams, a member beside the other: float32 [number, units]."""
+    layers = (layer for layer in tagger.layers if isinstance(layer, SparseDense))
+    return np.concatenate([np.asarray(layer.kernel[:number, : layer.units]) for layer in layers], axis=1)
 
 
 def _precision_recall(names: Sequence[str], test: StreamingMetrics) -> Iterator[tuple[str, float, float, float]]:

@@ -65,7 +65,9 @@ def trained(prepared_dir, model_dir):
     """Paper id -> probabilities of the trainer's own model, read from the TFRecords."""
     metrics = json.loads((pathlib.Path(model_dir) / features.METRICS_FILE).read_text())
     sizes = {'ngrams': metrics['ngrams'], 'labels': metrics['labels']}
-    model = build_tagger(**sizes, hidden_units=tuple(metrics['config']['hidden_units']), wide=metrics['config']['wide'])
+    config = metrics['config']
+    layers = {'hidden_units': tuple(config['hidden_units']), **{key: config[key] for key in ('wide', 'ensemble_size')}}
+    model = build_tagger(**sizes, **layers)
     model.load_weights(pathlib.Path(model_dir) / features.CHECKPOINTS_DIR / 'best.weights.h5')
     probabilities = {}
     for split in features.SPLITS:

@@ -185,7 +185,9 @@ def test_the_whole_command_gives_the_same_weights_on_two_devices_as_on_one(comma
 
 def test_a_run_on_two_devices_that_is_broken_off_and_goes_on_comes_to_what_an_undisturbed_one_does(commands):
     result, said = commands
-    assert 'The same command goes on after epoch 2\nbroken off\nGoing on after epoch 2 of 3\nEpoch 3/3' in said
+    course = ['The same command goes on after epoch 2', 'broken off', 'Going on after epoch 2 of 3']
+    # TensorFlow has its say in between.
+    assert [line for line in said.splitlines() if line in course] == course
     assert result['gone_on_to_whole'] == 0
     assert result['same_figures']
     assert result['dropout_to_none'] > 1e-3

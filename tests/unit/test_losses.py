@@ -32,6 +32,12 @@ def test_a_label_is_smoothed_towards_its_share_of_the_papers():
     assert float(loss(np.array([[1.0, 0.0]]), np.array([[20.0, 20.0]]))) == pytest.approx((0.05 * 20 + 0.975 * 20) / 2)
 
 
+def test_of_an_ensemble_it_is_the_mean_over_the_members():
+    loss = CrossEntropyOfLogits(0.1, targets=np.linspace(0, 1, 5), positive_weights=np.linspace(1, 3, 5))
+    expected = (loss(LABELS, LOGITS) + loss(LABELS, 2 - LOGITS)) / 2
+    np.testing.assert_allclose(loss(LABELS, np.stack([LOGITS, 2 - LOGITS], axis=1)), expected, rtol=1e-6)
+
+
 def test_logits_far_from_0_give_finite_losses_and_gradients():
     logits = tf.constant([[1e4, -1e4, 1e4, -1e4]])
     with tf.GradientTape() as tape:

@@ -63,3 +63,10 @@ def test_the_embeddings_are_the_first_rows_of_the_first_layer_without_its_linear
     found = embeddings(tagger, 4)
     assert found.dtype == np.float32
     assert found.tolist() == kernel[:4, :3].tolist()
+
+
+def test_the_embeddings_of_an_ensemble_stand_side_by_side():
+    tagger = build_tagger(ngrams=5, labels=2, hidden_units=(3,), wide=True, ensemble_size=2)
+    kernels = [tagger.get_layer(f'member_{number}_embedding').kernel.numpy() for number in (1, 2)]
+    expected = np.concatenate([kernel[:4, :3] for kernel in kernels], axis=1)
+    assert embeddings(tagger, 4).tolist() == expected.tolist()

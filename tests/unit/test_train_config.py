@@ -61,12 +61,13 @@ def test_the_recipe_can_be_reached_by_the_flags_that_the_docstring_names():
         'learning_rate_schedule': 'constant',
         'embedding_rate': 1,
         'embedding_epsilon': None,
+        'ensemble_size': 1,
     }
     assert eval(f'dict({named})') == recipe
     flags = (
         '--data_dir data --model_dir model --hidden_units 512 256 --no-wide --dropout 0 --ngram_dropout 0 '
         '--batch_size 128 --learning_rate 1e-3 --learning_rate_schedule constant --embedding_rate 1 '
-        '--embedding_epsilon none'
+        '--embedding_epsilon none --ensemble_size 1'
     )
     parser = argparse.ArgumentParser()
     add_flags(parser)
@@ -75,9 +76,9 @@ def test_the_recipe_can_be_reached_by_the_flags_that_the_docstring_names():
 
 @pytest.mark.parametrize(
     ('epochs', 'steps_per_epoch', 'planned'),
-    [(None, 1, 100), (None, 33, 4), (None, 34, 3), (None, 2000, 3), (1, 1, 1), (7, 2000, 7)],
+    [(None, 1, 100), (None, 24, 5), (None, 25, 4), (None, 2000, 4), (1, 1, 1), (7, 2000, 7)],
 )
-def test_epochs_are_as_said_or_three_or_as_many_as_make_a_hundred_steps(epochs, steps_per_epoch, planned):
+def test_epochs_are_as_said_or_four_or_as_many_as_make_a_hundred_steps(epochs, steps_per_epoch, planned):
     config = TrainConfig(data_dir='data', model_dir='model', epochs=epochs)
     assert config.planned_epochs(steps_per_epoch) == planned
 
