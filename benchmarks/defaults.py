@@ -6,13 +6,12 @@ import dataclasses
 from typing import Any
 
 import keras
-import numpy as np
 
-from trainer import dataset, strategies
+from trainer import strategies
 from trainer.config import TrainConfig
-from trainer.imbalance import positive_weights
-from trainer.model import Taggers, compiled_tagger
+from trainer.model import Taggers
 from trainer.prepared import Prepared
+from trainer.train import taggers_for
 
 
 def default_config(data_dir: str, **changes: Any) -> TrainConfig:
@@ -23,15 +22,4 @@ def default_config(data_dir: str, **changes: Any) -> TrainConfig:
 def taggers(config: TrainConfig, prepared: Prepared) -> Taggers:
     """Makes what `train` fits on one device."""
     keras.utils.set_random_seed(config.seed)
-    strategy = strategies.find_strategy('one_device')
-    with_label = [prepared.papers_with(label, 'train') for label in prepared.labels]
-    papers = prepared.statistics['splits']['train']
-    return compiled_tagger(
-        config,
-        ngrams=prepared.ngrams,
-        labels=len(prepared.labels),
-        steps_per_epoch=dataset.steps(prepared.shards['train'], config.batch_size),
-        positive_weights=positive_weights(with_label, papers, config.positive_weights),
-        label_shares=(np.array(with_label) / papers).astype(np.float32),
-        precision=strategies.dtype_policy(config.precision, strategy),
-    )
+    return taggers_for(config, prepared, strategies.find_strategy('one_device'))

@@ -64,7 +64,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
         keras.utils.set_random_seed(config.seed)
         data = prepared.open_prepared(config.data_dir)
         ngrams = prepared.frequent_ngrams(data, reports.PROJECTED_NGRAMS)
-        taggers = _taggers(config, data, strategy)
+        taggers = taggers_for(config, data, strategy)
         run, course = _begin(config, data, taggers)
         with prepared.naming_bad_shards(data):
             _fit(config, data, strategy, taggers, run, course)
@@ -97,11 +97,8 @@ def train(config: TrainConfig) -> dict[str, Any]:
     return metrics
 
 
-def _steps(config: TrainConfig, data: Prepared) -> int:
-    return dataset.steps(data.shards['train'], config.batch_size)
-
-
-def _taggers(config: TrainConfig, data: Prepared, strategy: tf.distribute.Strategy) -> Taggers:
+def taggers_for(config: TrainConfig, data: Prepared, strategy: tf.distribute.Strategy) -> Taggers:
+    """Makes what `train` fits to prepared papers; the random initial weights follow `keras.utils.set_random_seed`."""
     papers = count_papers(data.shards['train'])
     with_label = [data.papers_with(label, 'train') for label in data.labels]
     return compiled_tagger(
@@ -115,6 +112,10 @@ def _taggers(config: TrainConfig, data: Prepared, strategy: tf.distribute.Strate
         precision=strategies.dtype_policy(config.precision, strategy),
         static_shapes=strategies.needs_static_shapes(strategy),
     )
+
+
+def _steps(config: TrainConfig, data: Prepared) -> int:
+    return dataset.steps(data.shards['train'], config.batch_size)
 
 
 def _begin(config: TrainConfig, data: Prepared, taggers: Taggers) -> tuple[UnfinishedRun, Course]:
