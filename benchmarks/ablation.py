@@ -119,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for seed in arguments.default_seeds if variant is DEFAULTS else arguments.seeds:
             runner.run(stage_of(variant, seed, runner, arguments))
     text = render([DEFAULTS, *variants], runner.results, machine.machine(), machine.versions())
-    write_section(arguments.output, 'ablation', text)
+    write_section(arguments.output, arguments.section, text)
     print(f'benchmarks: {arguments.output}', file=sys.stderr)
 
 
@@ -127,6 +127,9 @@ def _flags() -> argparse.ArgumentParser:
     flags = stages.flags(__doc__.split('\n\n')[0], 'build/bench/ablation')
     names = [variant.name for variant in VARIANTS]
     flags.add_argument('--input', action='append', metavar='PATTERN', help='labelled dump (default: the sample papers)')
+    flags.add_argument(
+        '--section', default='ablation', metavar='NAME', help='of the report: another one for each --input to keep'
+    )
     flags.add_argument('--only', nargs='+', choices=names, metavar='VARIANT', help=', '.join(names))
     flags.add_argument('--seeds', type=int, nargs='+', default=[0], metavar='N', help='of each variant')
     flags.add_argument('--default_seeds', type=int, nargs='+', default=[0, 1, 2], metavar='N', help='of the defaults')

@@ -28,7 +28,7 @@ class Goal(NamedTuple):
 
 
 class Growth(NamedTuple):
-    """The largest proportional sets, in bytes, in the first and the last quarter of the time of training."""
+    """The largest proportional sets, in bytes: in the first quarter of the last epoch's steps, and in the last."""
 
     first: int
     last: int
@@ -45,15 +45,16 @@ def best_svc(svc: Measured) -> Mapping[str, Any]:
 
 
 def growth(usage: TreeUsage) -> Growth:
-    """Finds out whether training needs more and more memory.
+    """Finds out whether training needs the more memory the more papers it has seen.
 
-    The time of training is from when the first epoch began to when the last one ended, as far as the lines that `train`
-    printed tell: each says how long the steps of its epoch took.
+    It looks at the last epoch, which begins when the line of the one before is printed, and goes on as long as its own
+    line says that its steps took: the first epoch's validation adds something, once.
     """
     ends = [
         (seen, float(said[1])) for seen, line in usage.said if (said := re.match(r'Epoch .* (\d+\.\d) s( |$)', line))
     ]
-    begin, end = ends[0][0] - ends[0][1], ends[-1][0]
+    begin = ends[-2][0] if len(ends) > 1 else ends[-1][0] - ends[-1][1]
+    end = begin + ends[-1][1]
     quarter = (end - begin) / 4
     first = max(size for seconds, size in usage.curve if begin <= seconds <= begin + quarter)
     return Growth(first, max(size for seconds, size in usage.curve if end - quarter <= seconds <= end))
@@ -206,8 +207,8 @@ def _all(results: Results) -> Iterator[str]:
             f'- `train --epochs {ours["config"]["epochs"]}`: {ours["seconds_per_epoch"] / 60:.2f} minutes an epoch, '
             f'{train.usage.seconds / 60:.1f} minutes in all, with imports, validation, thresholds and export; '
             f'{ours["labels"]} labels with training papers.',
-            f'- Memory: at most {gigabytes(train.usage.peak_pss)}; in the first quarter of the time of training '
-            f'{gigabytes(grown.first)}, in the last {gigabytes(grown.last)}.',
+            f'- Memory: at most {gigabytes(train.usage.peak_pss)}; in the first quarter of the steps of the last '
+            f'epoch {gigabytes(grown.first)}, in the last {gigabytes(grown.last)}. Validation adds some, once.',
         ]
     )
     splits: Sequence[str] = ('validation', 'test')
