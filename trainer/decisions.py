@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -60,11 +60,14 @@ def set_calibration(tagger: keras.Model, calibration: Calibration) -> None:
     layer.offset.assign(calibration.offset)
 
 
-def described(decisions: Decisions, before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+def described(
+    decisions: Decisions, labels: Sequence[str], before: dict[str, Any], after: dict[str, Any]
+) -> dict[str, Any]:
     """Describes decisions for metrics.json.
 
     Args:
         decisions: what was chosen.
+        labels: their names.
         before: figures of each split before calibration, as `StreamingMetrics.result` gives them.
         after: the same after it.
     """
@@ -74,7 +77,11 @@ def described(decisions: Decisions, before: dict[str, Any], after: dict[str, Any
 
     scale, offset = decisions.calibration
     return {
-        'thresholds': {'method': decisions.thresholds.method, 'single': decisions.thresholds.single},
+        'thresholds': {
+            'method': decisions.thresholds.method,
+            'single': decisions.thresholds.single,
+            'by_label': dict(zip(labels, decisions.thresholds.by_label.tolist(), strict=True)),
+        },
         'calibration': {
             'scale': scale,
             'offset': offset,

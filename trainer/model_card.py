@@ -122,18 +122,11 @@ def _groups(labels: Sequence[LabelRow], groups: Mapping[str, str]) -> str:
 
 
 def _decisions(metrics: Mapping[str, Any]) -> str:
-    rows = [
-        (name, value if isinstance(value, float) else _setting(value))
-        for what in ('thresholds', 'calibration')
-        for name, value in _flat(what, metrics.get(what, {}))
-    ]
-    rows += [
-        (f'{name} ({split} papers)', metrics[split][name])
-        for name in metrics['test']
-        if name.startswith(('expected_calibration_error', 'brier'))
-        for split in ('validation', 'test')
-    ]
-    return _table(('', 'value'), rows)
+    thresholds = {name: value for name, value in metrics['thresholds'].items() if name != 'by_label'}
+    rows = [*_flat('thresholds', thresholds), *_flat('calibration', metrics['calibration'])]
+    return _table(
+        ('', 'value'), [(name, value if isinstance(value, float) else _setting(value)) for name, value in rows]
+    )
 
 
 def _labels(number: int) -> str:

@@ -206,7 +206,7 @@ def _decide(
     )
     after = measured(decisions.thresholds.by_label)
     results = ({split: counts.result() for split, counts in when.items()} for when in (before, after))
-    return decisions, after, described(decisions, *results)
+    return decisions, after, described(decisions, data.labels, *results)
 
 
 def _save(

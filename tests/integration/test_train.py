@@ -128,6 +128,8 @@ def test_the_table_of_labels_agrees_with_the_statistics_and_the_metrics(prepared
         rows = list(csv.DictReader(file, delimiter='\t'))
     statistics = json.loads((prepared_dir / features.STATISTICS_FILE).read_text())['labels']
     assert len(rows) == metrics['labels']
+    thresholds = {row['label']: pytest.approx(float(row['threshold']), abs=1e-6) for row in rows}
+    assert metrics['thresholds']['by_label'] == thresholds
     for row in rows:
         columns = ('training_papers', 'validation_papers', 'test_papers')
         assert [int(row[column]) for column in columns] == list(statistics[row['label']].values())
@@ -184,7 +186,7 @@ def test_a_run_that_diverges_later_keeps_its_last_good_state(prepared_dir, tmp_p
 
     def poisoned(self, epoch, logs=None):
         if epoch == 1:
-            bias = self.model.get_layer('logits').bias
+            bias = self.model.get_layer('member_1_logits').bias
             bias.assign(np.full(bias.shape, np.nan))
         begin(self, epoch, logs)
 

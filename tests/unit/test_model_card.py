@@ -8,7 +8,7 @@ from trainer.model_card import model_card
 METRICS = {
     'validation': {'papers': 182, 'precision_at_1': 0.91, 'micro_f1': 0.8, 'brier_score': 0.021},
     'test': {'papers': 50, 'precision_at_1': 0.9, 'micro_f1': None, 'brier_score': 0.02},
-    'thresholds': {'method': 'per_label', 'single': 0.25},
+    'thresholds': {'method': 'per_label', 'single': 0.25, 'by_label': {'cs.CV': 0.5, 'cs.LG': 0.25}},
     'calibration': {'scale': 1.1, 'after': {'test': {'brier_score': 0.02}}},
     'epochs': 9,
     'best_epoch': 6,
