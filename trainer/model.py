@@ -50,6 +50,11 @@ def prior_log_odds(labels: int) -> float:
     return -math.log(max(labels - 1, 1))
 
 
+def member_prefixes(ensemble_size: int) -> list[str]:
+    """What the names of each member's layers begin with; nothing, if there is but one."""
+    return [f'member_{number}_' for number in range(1, ensemble_size + 1)] if ensemble_size > 1 else ['']
+
+
 def build_tagger(
     *,
     ngrams: int,
@@ -86,7 +91,7 @@ def build_tagger(
     logits = [
         _member(
             inputs,
-            '' if ensemble_size == 1 else f'member_{number}_',
+            prefix,
             labels=labels,
             hidden_units=hidden_units,
             dropout=dropout,
@@ -94,7 +99,7 @@ def build_tagger(
             wide=wide,
             precision=precision,
         )
-        for number in range(1, ensemble_size + 1)
+        for prefix in member_prefixes(ensemble_size)
     ]
     mean = keras.layers.Average(dtype='float32', name='mean_logits')(logits)
     return keras.Model(inputs, CalibratedSigmoid(dtype='float32', name='probabilities')(mean), name='tagger')

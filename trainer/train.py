@@ -19,6 +19,7 @@ from trainer import callbacks, dataset, export, history, prepared, reports, stra
 from trainer.config import TrainConfig
 from trainer.curves import Curves
 from trainer.decisions import Decisions, decide, described
+from trainer.ensemble import merged, release
 from trainer.imbalance import positive_weights
 from trainer.metrics import StreamingMetrics
 from trainer.model import Taggers, compiled_tagger
@@ -40,8 +41,8 @@ def train(config: TrainConfig) -> dict[str, Any]:
 
     Publishes what `features.TRAIN_PUBLISHES` lists: `export/N` (a SavedModel; N is one more than the newest there),
     `metrics.json`, `history.csv`, `labels.tsv`, `model_card.md`, `plots` (CSV files), `logs` (TensorBoard) and
-    `checkpoints` (the best weights). The same data, config and machine give the same weights, and a run that was broken
-    off and goes on gives those of one that was not.
+    `checkpoints` (the best weights, the members of an ensemble merged). The same data, config and machine give the same
+    weights, and a run that was broken off and goes on gives those of one that was not.
 
     Returns:
         What `metrics.json` holds.
@@ -64,30 +65,27 @@ def train(config: TrainConfig) -> dict[str, Any]:
         keras.utils.set_random_seed(config.seed)
         data = prepared.open_prepared(config.data_dir)
         ngrams = prepared.frequent_ngrams(data, reports.PROJECTED_NGRAMS)
-        taggers = taggers_for(config, data, strategy)
-        run, course = _begin(config, data, taggers)
         with prepared.naming_bad_shards(data):
-            _fit(config, data, strategy, taggers, run, course)
-            run.restore_best(course)
+            tagger, course = _trained(config, data, strategy)
             _say(f'Measuring the weights of epoch {history.best_epoch(course.rows)} on the validation and test papers')
-            decisions, measured, decided = _decide(config, taggers.tagger, data)
+            decisions, measured, decided = _decide(config, tagger, data)
         metrics = {
             **{split: counts.result() for split, counts in measured.items()},
             **decided,
             'epochs': len(course.rows),
             'best_epoch': history.best_epoch(course.rows),
             'seconds_per_epoch': round(math.fsum(course.seconds) / len(course.seconds), 1),
-            'parameters': taggers.tagger.count_params(),
+            'parameters': tagger.count_params(),
             'ngrams': data.ngrams,
             'labels': len(data.labels),
             'config': _settings(config, data),
         }
         _say('Exporting the model')
-        _save(config, data, taggers.tagger, decisions.thresholds.by_label, staging)
+        _save(config, data, tagger, decisions.thresholds.by_label, staging)
         reports.write_reports(
             staging,
             prepared=data,
-            tagger=taggers.tagger,
+            tagger=tagger,
             rows=course.rows,
             test=measured['test'],
             metrics=metrics,
@@ -116,6 +114,26 @@ def taggers_for(config: TrainConfig, data: Prepared, strategy: tf.distribute.Str
 
 def _steps(config: TrainConfig, data: Prepared) -> int:
     return dataset.steps(data.shards['train'], config.batch_size)
+
+
+def _trained(config: TrainConfig, data: Prepared, strategy: tf.distribute.Strategy) -> tuple[keras.Model, Course]:
+    """Trains to the end, and gives the best weights, the members of an ensemble merged."""
+    taggers = taggers_for(config, data, strategy)
+    run, course = _begin(config, data, taggers)
+    _fit(config, data, strategy, taggers, run, course)
+    run.restore_best(course)
+    # Optimizer and members are four times as large as what is left.
+    release(taggers.trained.optimizer.variables)
+    tagger = merged(
+        taggers.tagger,
+        hidden_units=config.hidden_units,
+        wide=config.wide,
+        ensemble_size=config.ensemble_size,
+        precision=strategies.dtype_policy(config.precision, strategy),
+    )
+    if tagger is not taggers.tagger:
+        release(taggers.tagger.variables)
+    return tagger, course
 
 
 def _begin(config: TrainConfig, data: Prepared, taggers: Taggers) -> tuple[UnfinishedRun, Course]:

@@ -66,8 +66,9 @@ def trained(prepared_dir, model_dir):
     metrics = json.loads((pathlib.Path(model_dir) / features.METRICS_FILE).read_text())
     sizes = {'ngrams': metrics['ngrams'], 'labels': metrics['labels']}
     config = metrics['config']
-    layers = {'hidden_units': tuple(config['hidden_units']), **{key: config[key] for key in ('wide', 'ensemble_size')}}
-    model = build_tagger(**sizes, **layers)
+    # Its members are merged.
+    hidden_units = tuple(units * config['ensemble_size'] for units in config['hidden_units'])
+    model = build_tagger(**sizes, hidden_units=hidden_units, wide=config['wide'])
     model.load_weights(pathlib.Path(model_dir) / features.CHECKPOINTS_DIR / 'best.weights.h5')
     probabilities = {}
     for split in features.SPLITS:
