@@ -25,7 +25,7 @@ cat <<END
 
 What was made
   $out/data/             examples to train on, the transform graph, statistics.json, dead letters
-  $out/model/            the model: ${export#"$out"/model/} is a SavedModel, strings in, labels out; metrics.json, history.csv, logs
+  $out/model/            the model: ${export#"$out"/model/} is a SavedModel, strings in, labels out; metrics.json, model_card.md, labels.tsv
   $out/metrics.json      how well it does on the new papers
   $out/tagged/           every new paper with its labels, JSON Lines
 
