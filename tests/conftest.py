@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -16,6 +17,9 @@ import zstandard
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / 'samples'
+
+# A shell starts what it runs in the background deaf to interrupts, and all of its children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def run_command(*arguments, cwd=None, check=True, **environment):
