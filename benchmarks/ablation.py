@@ -53,7 +53,7 @@ def stage_of(variant: Variant, seed: int, runner: Runner, arguments: argparse.Na
     return stages.train(name, data, f'{work}/{name}', *flags, needs=[prepared]).without(*stages.ALL_BUT_FIGURES)
 
 
-def render(variants: Sequence[Variant], results: Mapping[str, Measured], on: str, versions: str) -> str:
+def render(variants: Sequence[Variant], results: Mapping[str, Measured], on: str, versions: str, of: str = '') -> str:
     """Writes the section.
 
     Args:
@@ -61,6 +61,7 @@ def render(variants: Sequence[Variant], results: Mapping[str, Measured], on: str
         results: what was measured, by stage: the name of the variant and a seed.
         on: what it ran on.
         versions: of the packages.
+        of: end of the heading.
     """
     runs = {
         variant: [got.result for name, got in results.items() if name.rpartition('-')[0] == variant.name]
@@ -81,7 +82,7 @@ def render(variants: Sequence[Variant], results: Mapping[str, Measured], on: str
     ]
     return '\n\n'.join(
         [
-            report.heading('What the defaults are worth', 'ablation.py'),
+            report.heading(f'What the defaults are worth{of}', 'ablation.py'),
             '\n'.join(notes),
             table([*header, 's an epoch', 'best epoch'], _rows(runs), left=2),
             '## Commands',
@@ -118,7 +119,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     for variant in (DEFAULTS, *variants):
         for seed in arguments.default_seeds if variant is DEFAULTS else arguments.seeds:
             runner.run(stage_of(variant, seed, runner, arguments))
-    text = render([DEFAULTS, *variants], runner.results, machine.machine(), machine.versions())
+    of = arguments.section.removeprefix('ablation').replace('_', ' on ', 1)
+    text = render([DEFAULTS, *variants], runner.results, machine.machine(), machine.versions(), of)
     write_section(arguments.output, arguments.section, text)
     print(f'benchmarks: {arguments.output}', file=sys.stderr)
 
