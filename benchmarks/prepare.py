@@ -24,6 +24,7 @@ import prepare_inputs
 import prepare_report
 from process_tree import TreeUsage, measure
 from sections import write_section
+from stages import input_flags
 
 _HERE = pathlib.Path(__file__).resolve().parent
 _DUMPS = 'arxiv-1986-2019/*.jsonl.zst'
@@ -76,10 +77,9 @@ class Bench:
     def prepare(self, name: str, inputs: Sequence[str], *flags: str) -> Result:
         """Runs `arxiv-tagger prepare`; returns its usage and its statistics. Its output is at `output(name)`."""
         program = pathlib.Path(sys.executable).with_name('arxiv-tagger')
-        patterns = [word for pattern in inputs for word in ('--input', pattern)]
         output = self.output(name)
         shutil.rmtree(output, ignore_errors=True)
-        usage = self._run(name, (str(program), 'prepare', *patterns, '--output_dir', str(output), *flags))
+        usage = self._run(name, (str(program), 'prepare', *input_flags(inputs), '--output_dir', str(output), *flags))
         statistics = json.loads((output / 'statistics.json').read_text('utf-8'))
         kept = {key: statistics[key] for key in ('read', 'kept', 'splits', 'ngrams')}
         return {'usage': usage.to_json(), 'statistics': kept, 'flags': list(flags)}

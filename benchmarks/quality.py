@@ -24,7 +24,7 @@ def stages_of(name: str, patterns: Sequence[str], arguments: argparse.Namespace)
     """Lists what to run on the papers of a set, in order."""
     work = arguments.work_dir.rstrip('/')
     data, recipe_data = f'{work}/{name}/data', f'{work}/{name}/recipe_data'
-    prepared, inputs = f'{name}-prepare', [word for pattern in patterns for word in ('--input', pattern)]
+    prepared, inputs = f'{name}-prepare', stages.input_flags(patterns)
     candidates = ('--c', *(f'{c:g}' for c in arguments.svc_c))
 
     def train(seed: int) -> Stage:

@@ -50,10 +50,7 @@ class Findings(NamedTuple):
         """
         own = {stage.partition('-')[2]: got for stage, got in results.items() if stage.partition('-')[0] == name}
         ours = [got.result for stage, got in own.items() if stage.startswith('train-')]
-        tried = {features: own[f'svc_{features}'].result['tried'] for features in ('own', 'stored')}
-        svc = {
-            features: max(figures, key=lambda one: one['validation_ndcg_at_5']) for features, figures in tried.items()
-        }
+        svc = {features: report.best_svc(own[f'svc_{features}']) for features in ('own', 'stored')}
         compared = [own['exported'].result, *svc.values()]
         compared += own['recipe'].result['epochs'] if 'recipe' in own else []
         for mark in ('validation_papers', 'test_papers'):

@@ -31,6 +31,11 @@ def heading(title: str, program: str) -> str:
     )
 
 
+def best_svc(svc: Measured) -> Mapping[str, Any]:
+    """Picks the figures of LinearSVC at the C that is best on the validation papers."""
+    return max(svc.result['tried'], key=lambda one: one['validation_ndcg_at_5'])
+
+
 def circumstances(results: Mapping[str, Measured], machine: str, versions: str) -> str:
     """Says where and when it was measured, as lines of a list."""
     loads = [measured.usage.load_before for measured in results.values()]

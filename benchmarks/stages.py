@@ -126,10 +126,14 @@ class Runner:
         return Measured(stage.command, usage, read_json(stage.result))
 
 
+def input_flags(patterns: Iterable[str]) -> list[str]:
+    """Names the dumps, as the commands and the programs that read them take them."""
+    return [word for pattern in patterns for word in ('--input', pattern)]
+
+
 def prepare(name: str, patterns: Iterable[str], output_dir: str, *flags: str) -> Stage:
     """A run of `arxiv-tagger prepare`; it says its statistics."""
-    inputs = [word for pattern in patterns for word in ('--input', pattern)]
-    command = ('arxiv-tagger', 'prepare', *inputs, '--output_dir', output_dir, *flags)
+    command = ('arxiv-tagger', 'prepare', *input_flags(patterns), '--output_dir', output_dir, *flags)
     return Stage(name, command, f'{output_dir}/statistics.json', folder=output_dir)
 
 

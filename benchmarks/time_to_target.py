@@ -9,7 +9,6 @@ import time
 from typing import Any
 
 import keras
-import numpy as np
 from defaults import default_config, taggers
 from figures import parser, write
 from machine import process_age
@@ -83,9 +82,8 @@ class StopAtTarget(keras.callbacks.Callback):
         # The step has ended when its loss is there.
         float(logs['loss'])
         seconds = self._clock.seconds()
-        labels = len(self._prepared.labels)
         papers = self._prepared.batches('test', _MEASURING_BATCH)
-        result = measure(self._tagger, papers, np.full(labels, 0.5, np.float32), self._prepared.propensities).result()
+        result = measure(self._tagger, papers, self._prepared.propensities).result()
         self.points.append((self._step, seconds, float(result['ndcg_at_5'])))
         print(f'step {self._step}, {seconds:.1f} s: nDCG@5 {result["ndcg_at_5"]:.4f}', flush=True)
         self._clock.leave_out(self._clock.seconds() - seconds)

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 
 import machine
+import report
 import stages
 import train_report
 from sections import write_section
@@ -26,7 +27,7 @@ def measure(arguments: argparse.Namespace, runner: Runner) -> None:
     work = arguments.work_dir.rstrip('/')
     data, recipe_data = f'{work}/data', f'{work}/recipe_data'
     patterns = arguments.input or [stages.near(stages.SAMPLE)]
-    inputs = [word for pattern in patterns for word in ('--input', pattern)]
+    inputs = stages.input_flags(patterns)
     both, steps = ['prepare', 'recipe_prepare'], ('--steps', str(arguments.steps))
     candidates = ('--c', *(f'{c:g}' for c in arguments.svc_c))
 
@@ -38,7 +39,7 @@ def measure(arguments: argparse.Namespace, runner: Runner) -> None:
     runner.run(stages.script('step_times', 'step_times', work, *timed, needs=both))
     source = ('--features', 'own', '--data_dir', data, *inputs)
     svc = runner.run(stages.script('linear_svc', 'linear_svc', work, *source, *candidates, needs=['prepare']))
-    target = f'{train_report.best_svc(svc)["ndcg_at_5"]:.6f}'
+    target = f'{report.best_svc(svc)["ndcg_at_5"]:.6f}'
     for seed in arguments.seeds:
         reach = ('--data_dir', data, '--target', target, '--seed', str(seed))
         name = f'time_to_target-{seed}'

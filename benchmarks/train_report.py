@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import report
 from process_tree import TreeUsage
-from report import FIGURES, gigabytes, memory_curve, table, verdict
+from report import FIGURES, best_svc, gigabytes, memory_curve, table, verdict
 from stages import Measured
 
 Results = Mapping[str, Measured]
@@ -37,11 +37,6 @@ class Growth(NamedTuple):
     def ratio(self) -> float:
         """How much memory grows."""
         return self.last / self.first
-
-
-def best_svc(svc: Measured) -> Mapping[str, Any]:
-    """Picks the figures at the C that is best on the validation papers."""
-    return max(svc.result['tried'], key=lambda one: one['validation_ndcg_at_5'])
 
 
 def growth(usage: TreeUsage) -> Growth:

@@ -18,16 +18,17 @@ from trainer.metrics import StreamingMetrics
 from trainer.resume import Course, UnfinishedRun
 
 
-def measure(model: keras.Model, papers: tf.data.Dataset, thresholds: Any, propensities: Any) -> StreamingMetrics:
+def measure(model: keras.Model, papers: tf.data.Dataset, propensities: Any, thresholds: Any = None) -> StreamingMetrics:
     """Measures a model on papers.
 
     Args:
         model: gives float32 [papers, labels].
         papers: batches as `trainer.dataset.batches` reads them.
-        thresholds: float32 [labels].
         propensities: float32 [labels].
+        thresholds: float32 [labels]; without them, 0.5 for every label.
     """
-    metrics = StreamingMetrics(len(thresholds), thresholds, propensities)
+    labels = len(propensities)
+    metrics = StreamingMetrics(labels, np.full(labels, 0.5) if thresholds is None else thresholds, propensities)
     for weights, applies in papers:
         metrics.add(applies.numpy(), model.predict_on_batch(weights))
     return metrics
@@ -80,11 +81,10 @@ class Validate(keras.callbacks.Callback):
         super().__init__()
         self._tagger = tagger
         self._papers = papers
-        self._thresholds = np.full(tagger.output_shape[-1], 0.5, np.float32)
         self._propensities = propensities
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
-        result = measure(self._tagger, self._papers, self._thresholds, self._propensities).result()
+        result = measure(self._tagger, self._papers, self._propensities).result()
         logs.update({f'val_{name}': value for name, value in result.items() if not name.startswith('papers')})
 
 

@@ -6,12 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
-import numpy as np
-import numpy.typing as npt
 
 from trainer.calibration import IDENTITY, Calibration, platt_scaling
-from trainer.histograms import LOG_ODDS
-from trainer.metrics import StreamingMetrics
+from trainer.histograms import LOG_ODDS, LabelHistograms
 from trainer.thresholds import Thresholds, choose_thresholds
 
 # What calibration is there to lower.
@@ -27,8 +24,8 @@ class Decisions(NamedTuple):
 
 def decide(
     tagger: keras.Model,
-    measure: Callable[[npt.NDArray[np.float32]], StreamingMetrics],
-    labels: int,
+    uncalibrated: LabelHistograms,
+    measure: Callable[[], LabelHistograms],
     *,
     calibrates: bool,
     threshold_method: str,
@@ -36,28 +33,19 @@ def decide(
     """Calibrates a tagger and chooses its thresholds.
 
     Args:
-        tagger: its layer `probabilities` is set to the calibration that is found.
-        measure: measures `tagger`, as it then is, on validation papers, given thresholds: float32 [labels].
-        labels: number of labels.
+        tagger: not calibrated yet; its layer `probabilities` is set to the calibration that is found.
+        uncalibrated: its scores of validation papers.
+        measure: counts the scores of the same papers anew, as `tagger` then gives them.
         calibrates: whether to; otherwise the sigmoid stays as it is.
         threshold_method: one of `config.THRESHOLDS`.
     """
-    half = np.full(labels, 0.5, np.float32)
-    set_calibration(tagger, IDENTITY)
-    histograms = measure(half).histograms
-    calibration = IDENTITY
-    if calibrates:
-        calibration = platt_scaling(LOG_ODDS, *histograms.totals())
-        set_calibration(tagger, calibration)
-        histograms = measure(half).histograms
-    return Decisions(calibration, choose_thresholds(histograms, threshold_method))
-
-
-def set_calibration(tagger: keras.Model, calibration: Calibration) -> None:
-    """Sets the scalars of the layer `probabilities`."""
+    if not calibrates:
+        return Decisions(IDENTITY, choose_thresholds(uncalibrated, threshold_method))
+    calibration = platt_scaling(LOG_ODDS, *uncalibrated.totals())
     layer = tagger.get_layer('probabilities')
     layer.scale.assign(calibration.scale)
     layer.offset.assign(calibration.offset)
+    return Decisions(calibration, choose_thresholds(measure(), threshold_method))
 
 
 def described(

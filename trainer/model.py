@@ -141,7 +141,7 @@ class Taggers(NamedTuple):
     """Two models of the same layers and weights.
 
     Attributes:
-        tagger: gives probabilities; what is measured, calibrated, saved and exported.
+        tagger: gives probabilities; what is measured in training, and merged (`trainer.ensemble`) after it.
         trained: gives the logits of each member of the ensemble, float32 [papers, members, labels], and is compiled;
             what is fitted.
     """

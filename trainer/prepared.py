@@ -38,15 +38,15 @@ class Prepared(NamedTuple):
     manifest: dict[str, Any]
     transform: tft.TFTransformOutput
 
-    def papers_with(self, label: str, split: str) -> int:
-        """How many papers of a split have a label."""
-        return int(self.statistics['labels'][label][split])
+    @property
+    def label_papers(self) -> list[int]:
+        """How many training papers have each label."""
+        return [int(self.statistics['labels'][label]['train']) for label in self.labels]
 
     @property
     def propensities(self) -> npt.NDArray[np.float32]:
         """Of the labels, from the training papers: float32 [labels]."""
-        label_papers = [self.papers_with(label, 'train') for label in self.labels]
-        return propensities(label_papers, int(self.statistics['splits']['train']))
+        return propensities(self.label_papers, int(self.statistics['splits']['train']))
 
     def batches(self, split: str, batch_size: int) -> tf.data.Dataset:
         """Reads a split once, as `dataset.batches` does."""

@@ -98,14 +98,13 @@ def train(config: TrainConfig) -> dict[str, Any]:
 def taggers_for(config: TrainConfig, data: Prepared, strategy: tf.distribute.Strategy) -> Taggers:
     """Makes what `train` fits to prepared papers; the random initial weights follow `keras.utils.set_random_seed`."""
     papers = count_papers(data.shards['train'])
-    with_label = [data.papers_with(label, 'train') for label in data.labels]
     return compiled_tagger(
         config,
         ngrams=data.ngrams,
         labels=len(data.labels),
         steps_per_epoch=_steps(config, data),
-        positive_weights=positive_weights(with_label, papers, config.positive_weights),
-        label_shares=(np.array(with_label) / papers).astype(np.float32),
+        positive_weights=positive_weights(data.label_papers, papers, config.positive_weights),
+        label_shares=(np.array(data.label_papers) / papers).astype(np.float32),
         strategy=strategy,
         precision=strategies.dtype_policy(config.precision, strategy),
         static_shapes=strategies.needs_static_shapes(strategy),
@@ -201,28 +200,24 @@ def _fit(
             run.discard()
 
 
-def _measured(model: keras.Model, data: Prepared, split: str, thresholds: npt.NDArray[np.float32]) -> StreamingMetrics:
-    return callbacks.measure(model, data.batches(split, _MEASURING_BATCH), thresholds, data.propensities)
-
-
 def _decide(
     config: TrainConfig, tagger: keras.Model, data: Prepared
 ) -> tuple[Decisions, dict[str, StreamingMetrics], dict[str, Any]]:
     """Calibrates the tagger, chooses thresholds, and measures before and after."""
 
-    def measured(thresholds: npt.NDArray[np.float32]) -> dict[str, StreamingMetrics]:
-        return {split: _measured(tagger, data, split, thresholds) for split in ('validation', 'test')}
+    def measured(split: str, thresholds: npt.NDArray[np.float32] | None = None) -> StreamingMetrics:
+        return callbacks.measure(tagger, data.batches(split, _MEASURING_BATCH), data.propensities, thresholds)
 
-    labels = len(data.labels)
-    before = measured(np.full(labels, 0.5, np.float32))
+    splits = ('validation', 'test')
+    before = {split: measured(split) for split in splits}
     decisions = decide(
         tagger,
-        lambda thresholds: _measured(tagger, data, 'validation', thresholds),
-        labels,
+        before['validation'].histograms,
+        lambda: measured('validation').histograms,
         calibrates=config.calibration,
         threshold_method=config.thresholds,
     )
-    after = measured(decisions.thresholds.by_label)
+    after = {split: measured(split, decisions.thresholds.by_label) for split in splits}
     results = ({split: counts.result() for split, counts in when.items()} for when in (before, after))
     return decisions, after, described(decisions, data.labels, *results)
 
