@@ -25,11 +25,11 @@ VARIANTS = (
     # The recipe, all of it and choice by choice.
     Variant(
         'recipe',
-        '--hidden_units 512 256 --no-wide --dropout 0 --ngram_dropout 0 --batch_size 128 --learning_rate 0.001 '
+        '--hidden_units 512 256 --dropout 0 --ngram_dropout 0 --batch_size 128 --learning_rate 0.001 '
         '--embedding_rate 1 --embedding_epsilon none --learning_rate_schedule constant --ensemble_size 1',
         '--weighting tf_idf --text abstract',
     ),
-    Variant('recipe_layers', '--hidden_units 512 256 --no-wide --ensemble_size 1'),
+    Variant('recipe_layers', '--hidden_units 512 256 --ensemble_size 1'),
     Variant('tf_idf', prepare='--weighting tf_idf'),
     Variant('abstract_only', prepare='--text abstract'),
     Variant('one_adam', '--embedding_rate 1 --embedding_epsilon none'),
@@ -37,10 +37,11 @@ VARIANTS = (
     Variant('no_dropout', '--dropout 0'),
     Variant('no_ngram_dropout', '--ngram_dropout 0'),
     # Layers.
-    Variant('no_wide_path', '--no-wide'),
+    Variant('wide_path', '--wide'),
     Variant('wide_path_alone', '--wide --ensemble_size 1 --hidden_units'),
-    Variant('one_model', '--ensemble_size 1 --hidden_units 256'),
-    Variant('ensemble_of_4', '--ensemble_size 4 --hidden_units 64'),
+    Variant('one_model', '--ensemble_size 1 --hidden_units 480'),
+    Variant('ensemble_of_2', '--ensemble_size 2 --hidden_units 240'),
+    Variant('ensemble_of_4', '--ensemble_size 4 --hidden_units 120'),
     Variant('units_256', '--hidden_units 256'),
     # Loss and optimizer.
     Variant('label_smoothing', '--label_smoothing 0.1'),

@@ -23,7 +23,7 @@ def _require(condition: bool, message: str) -> None:
 class TrainConfig:
     """What `train` is asked to do.
 
-    The recipe is `hidden_units=(512, 256), wide=False, dropout=0, ngram_dropout=0, batch_size=128, learning_rate=1e-3,
+    The recipe is `hidden_units=(512, 256), dropout=0, ngram_dropout=0, batch_size=128, learning_rate=1e-3,
     learning_rate_schedule='constant', embedding_rate=1, embedding_epsilon=None, ensemble_size=1`, on data prepared with
     the weighting 'tf_idf'. What the defaults have in place of it was chosen on validation papers: see
     benchmarks/RESULTS.md.
@@ -76,11 +76,11 @@ class TrainConfig:
     label_smoothing: float = 0.0
     positive_weights: str = 'none'
     seed: int = 0
-    hidden_units: tuple[int, ...] = (128,)
+    hidden_units: tuple[int, ...] = (160,)
     dropout: float = 0.3
     ngram_dropout: float = 0.5
-    wide: bool = True
-    ensemble_size: int = 2
+    wide: bool = False
+    ensemble_size: int = 3
     calibration: bool = True
     thresholds: str = 'per_label'
     strategy: str = 'auto'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import keras
@@ -11,6 +10,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from trainer.config import TrainConfig
+from trainer.imbalance import prior_log_odds
 from trainer.losses import CrossEntropyOfLogits
 from trainer.optimizer import LazyAdam, LazyLossScale
 from trainer.schedules import learning_rate
@@ -39,17 +39,6 @@ class CalibratedSigmoid(keras.layers.Layer):
         return keras.ops.sigmoid(self.scale * inputs + self.offset)
 
 
-def prior_log_odds(labels: int) -> float:
-    """Where the bias of each label starts: the log odds of 1 / `labels`, as if a paper had one label, at random.
-
-    From a bias of 0 the first epoch goes into learning that most labels do not apply (Lin et al., 2017, section 3.3).
-
-    >>> prior_log_odds(11)  # log(0.1 / 1)
-    -2.302585092994046
-    """
-    return -math.log(max(labels - 1, 1))
-
-
 def member_prefixes(ensemble_size: int) -> list[str]:
     """What the names of each member's layers begin with; nothing, if there is but one."""
     return [f'member_{number}_' for number in range(1, ensemble_size + 1)] if ensemble_size > 1 else ['']
@@ -64,12 +53,13 @@ def build_tagger(
     ngram_dropout: float = 0.0,
     wide: bool = False,
     ensemble_size: int = 1,
+    bias: npt.ArrayLike = 0.0,
     precision: str = 'float32',
 ) -> keras.Model:
     """Makes multi-layer perceptrons as the recipe has one, their first layers sparse, and averages their logits.
 
-    The biases of the logits are `prior_log_odds` at first. The last layers are `mean_logits`, whose inputs are those of
-    the members, and `probabilities`, a `CalibratedSigmoid`.
+    The last layers are `mean_logits`, whose inputs are those of the members, and `probabilities`, a
+    `CalibratedSigmoid`.
 
     Args:
         ngrams: size of the n-gram vocabulary.
@@ -80,6 +70,7 @@ def build_tagger(
         wide: adds to the logits what a linear layer makes of the n-grams (Cheng et al., 2016, "Wide & deep learning").
             A model without hidden layers is that alone.
         ensemble_size: number of members, each with weights and dropout of its own.
+        bias: float32 [labels], or one number, that the biases of the logits start from.
         precision: Keras' dtype policy of the hidden layers. All weights, the sums of n-grams and the logits are float32
             in any case: small steps would be lost, and probabilities near 0 and 1 decide the ranking.
 
@@ -97,6 +88,7 @@ def build_tagger(
             dropout=dropout,
             ngram_dropout=ngram_dropout,
             wide=wide,
+            bias=bias,
             precision=precision,
         )
         for prefix in member_prefixes(ensemble_size)
@@ -114,12 +106,13 @@ def _member(
     dropout: float,
     ngram_dropout: float,
     wide: bool,
+    bias: npt.ArrayLike,
     precision: str,
 ) -> keras.KerasTensor:
     """Adds the layers of a member, whose names begin with `prefix`, and gives its logits."""
-    prior = {'bias_initializer': keras.initializers.Constant(prior_log_odds(labels)), 'dtype': 'float32'}
+    last = {'bias_initializer': keras.initializers.Constant(bias), 'dtype': 'float32'}
     if not hidden_units:
-        return SparseDense(labels, dropout=ngram_dropout, name=f'{prefix}logits', **prior)(inputs)
+        return SparseDense(labels, dropout=ngram_dropout, name=f'{prefix}logits', **last)(inputs)
     embedding = SparseDense(
         hidden_units[0],
         'relu',
@@ -133,7 +126,7 @@ def _member(
     for layer, units in enumerate(hidden_units[1:], start=1):
         hidden = keras.layers.Dense(units, 'relu', dtype=precision, name=f'{prefix}hidden_{layer}')(hidden)
         hidden = keras.layers.Dropout(dropout, dtype=precision, name=f'{prefix}hidden_{layer}_dropout')(hidden)
-    logits = keras.layers.Dense(labels, name=f'{prefix}logits', **prior)(hidden)
+    logits = keras.layers.Dense(labels, name=f'{prefix}logits', **last)(hidden)
     return keras.layers.Add(dtype='float32', name=f'{prefix}deep_and_wide')([logits, *linear]) if wide else logits
 
 
@@ -170,15 +163,15 @@ def compiled_tagger(
         labels: number of labels.
         steps_per_epoch: for the schedule of the learning rate.
         positive_weights: as in `CrossEntropyOfLogits`.
-        label_shares: float32 [labels], share of the papers that each label applies to, which label smoothing moves
-            labels towards. Without it, 1 / labels.
+        label_shares: float32 [labels], share of the papers that each label applies to, between 0 and 1: where the
+            biases of the logits start, and what label smoothing moves labels towards. Without it, 1 / (labels + 1).
         strategy: where it is trained; default: one device. See `trainer.strategies`.
         precision: as in `build_tagger`; the config's may be 'auto'.
         static_shapes: `trained` takes the pair of int32 ids and float32 weights, each [papers, n], that
             `trainer.strategies.padded` makes, in place of a SparseTensor, and XLA compiles its step.
     """
     strategy = strategy or tf.distribute.get_strategy()
-    shares = np.full(labels, 1 / labels, np.float32) if label_shares is None else label_shares
+    shares = np.full(labels, 1 / (labels + 1), np.float32) if label_shares is None else label_shares
     with strategy.scope():
         tagger = build_tagger(
             ngrams=ngrams,
@@ -188,6 +181,7 @@ def compiled_tagger(
             ngram_dropout=config.ngram_dropout,
             wide=config.wide,
             ensemble_size=config.ensemble_size,
+            bias=prior_log_odds(shares, positive_weights),
             precision=precision,
         )
         terms = labels * config.ensemble_size

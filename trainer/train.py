@@ -20,7 +20,7 @@ from trainer.config import TrainConfig
 from trainer.curves import Curves
 from trainer.decisions import Decisions, decide, described
 from trainer.ensemble import merged, release
-from trainer.imbalance import positive_weights
+from trainer.imbalance import label_shares, positive_weights
 from trainer.metrics import StreamingMetrics
 from trainer.model import Taggers, compiled_tagger
 from trainer.prepared import Prepared
@@ -104,7 +104,7 @@ def taggers_for(config: TrainConfig, data: Prepared, strategy: tf.distribute.Str
         labels=len(data.labels),
         steps_per_epoch=_steps(config, data),
         positive_weights=positive_weights(data.label_papers, papers, config.positive_weights),
-        label_shares=(np.array(data.label_papers) / papers).astype(np.float32),
+        label_shares=label_shares(data.label_papers, papers),
         strategy=strategy,
         precision=strategies.dtype_policy(config.precision, strategy),
         static_shapes=strategies.needs_static_shapes(strategy),

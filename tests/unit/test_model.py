@@ -23,10 +23,16 @@ def test_the_tagger_gives_a_probability_for_each_label_of_each_paper():
     assert np.all((probabilities > 0) & (probabilities < 1))
 
 
-def test_a_new_model_gives_every_label_the_same_prior():
-    model = build_tagger(ngrams=NGRAMS, labels=11, hidden_units=(16,), wide=True)
+@pytest.mark.parametrize('layers', [{'hidden_units': ()}, {'hidden_units': (16,), 'ensemble_size': 3}])
+@pytest.mark.parametrize(('positive_weights', 'expected'), [(None, [0.5, 0.2]), ([1.0, 4.0], [0.5, 0.5])])
+def test_to_a_new_model_labels_are_as_likely_as_they_are_frequent_and_count(layers, positive_weights, expected):
+    config = TrainConfig(data_dir='', model_dir='', wide=True, **layers)
+    shares = np.array([0.5, 0.2], np.float32)
+    model = compiled_tagger(
+        config, ngrams=NGRAMS, labels=2, label_shares=shares, positive_weights=positive_weights
+    ).tagger
     nothing = tf.sparse.from_dense(np.zeros((1, NGRAMS), np.float32))
-    np.testing.assert_allclose(model(nothing), np.full((1, 11), 1 / 11), rtol=1e-6)
+    np.testing.assert_allclose(model(nothing), [expected], rtol=1e-6)
 
 
 def test_a_wide_model_without_hidden_layers_is_a_linear_one():

@@ -53,7 +53,6 @@ def test_the_recipe_can_be_reached_by_the_flags_that_the_docstring_names():
     [named] = re.findall(r'The recipe is `([^`]*)`', inspect.getdoc(TrainConfig))
     recipe = {
         'hidden_units': (512, 256),
-        'wide': False,
         'dropout': 0,
         'ngram_dropout': 0,
         'batch_size': 128,
@@ -65,7 +64,7 @@ def test_the_recipe_can_be_reached_by_the_flags_that_the_docstring_names():
     }
     assert eval(f'dict({named})') == recipe
     flags = (
-        '--data_dir data --model_dir model --hidden_units 512 256 --no-wide --dropout 0 --ngram_dropout 0 '
+        '--data_dir data --model_dir model --hidden_units 512 256 --dropout 0 --ngram_dropout 0 '
         '--batch_size 128 --learning_rate 1e-3 --learning_rate_schedule constant --embedding_rate 1 '
         '--embedding_epsilon none --ensemble_size 1'
     )
