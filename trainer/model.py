@@ -150,7 +150,7 @@ def compiled_tagger(
     labels: int,
     steps_per_epoch: int = 1,
     positive_weights: npt.NDArray[np.float32] | None = None,
-    label_shares: npt.NDArray[np.float32] | None = None,
+    label_shares: npt.NDArray[np.float64] | None = None,
     strategy: tf.distribute.Strategy | None = None,
     precision: str = 'float32',
     static_shapes: bool = False,
@@ -163,7 +163,7 @@ def compiled_tagger(
         labels: number of labels.
         steps_per_epoch: for the schedule of the learning rate.
         positive_weights: as in `CrossEntropyOfLogits`.
-        label_shares: float32 [labels], share of the papers that each label applies to, between 0 and 1: where the
+        label_shares: float64 [labels], share of the papers that each label applies to, between 0 and 1: where the
             biases of the logits start, and what label smoothing moves labels towards. Without it, 1 / (labels + 1).
         strategy: where it is trained; default: one device. See `trainer.strategies`.
         precision: as in `build_tagger`; the config's may be 'auto'.
@@ -171,7 +171,7 @@ def compiled_tagger(
             `trainer.strategies.padded` makes, in place of a SparseTensor, and XLA compiles its step.
     """
     strategy = strategy or tf.distribute.get_strategy()
-    shares = np.full(labels, 1 / (labels + 1), np.float32) if label_shares is None else label_shares
+    shares = np.full(labels, 1 / (labels + 1)) if label_shares is None else label_shares
     with strategy.scope():
         tagger = build_tagger(
             ngrams=ngrams,

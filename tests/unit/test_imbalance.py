@@ -1,9 +1,9 @@
-"""Positive weights make up for labels that few papers have."""
+"""Positive weights make up for labels that few papers have, and biases begin at what labels are worth expecting."""
 
 import numpy as np
 import pytest
 
-from trainer.imbalance import CAP, positive_weights
+from trainer.imbalance import CAP, label_shares, positive_weights, prior_log_odds
 
 
 def test_without_a_method_there_are_no_weights():
@@ -30,3 +30,8 @@ def test_weights_are_capped_and_defined_for_labels_of_no_and_of_all_papers(metho
     rare, none, always = positive_weights([1, 0, 50_000], 50_000, method)
     assert rare == none == CAP
     assert 0 < always < 0.01
+
+
+def test_a_label_of_all_of_many_papers_has_a_prior_that_is_a_number():
+    [prior] = prior_log_odds(label_shares([20_000_000], 20_000_000))
+    assert prior == np.float32(np.log(40_000_001))

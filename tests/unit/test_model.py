@@ -27,7 +27,7 @@ def test_the_tagger_gives_a_probability_for_each_label_of_each_paper():
 @pytest.mark.parametrize(('positive_weights', 'expected'), [(None, [0.5, 0.2]), ([1.0, 4.0], [0.5, 0.5])])
 def test_to_a_new_model_labels_are_as_likely_as_they_are_frequent_and_count(layers, positive_weights, expected):
     config = TrainConfig(data_dir='', model_dir='', wide=True, **layers)
-    shares = np.array([0.5, 0.2], np.float32)
+    shares = np.array([0.5, 0.2])
     model = compiled_tagger(
         config, ngrams=NGRAMS, labels=2, label_shares=shares, positive_weights=positive_weights
     ).tagger
