@@ -96,7 +96,8 @@ def check_rejected(counts: dict[tuple[str, ...], int], max_fraction: float) -> b
         raise JobError('The input holds no record.')
     if rejected == read and max_fraction < 1:
         raise JobError(f'None of the {read} records is a valid paper: {found}.')
-    if rejected > max_fraction * read:
+    # That a record was deleted is no fault of the input.
+    if rejected - reasons.get(Reason.DELETED_RECORD, 0) > max_fraction * read:
         raise JobError(
             f'{rejected} of {read} records ({rejected / read:.1%}) are no valid papers: {found}. '
             f'That is more than --max_rejected_fraction {max_fraction}; mend the input, or raise the limit.'

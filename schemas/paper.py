@@ -10,15 +10,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from schemas.arxiv_ids import parse_id
 from schemas.taxonomy import CanonicalCategories, canonical_categories
 
 # The fields that a reader finds in a record; each format maps its own names to these.
 FIELDS = ('id', 'title', 'abstract', 'categories', 'updated')
 
-_ARXIV_ID = re.compile(
-    r'(?:arxiv:|https?://arxiv\.org/abs/)?(?P<id>\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v(?P<version>\d{1,9}))?',
-    re.ASCII | re.IGNORECASE,
-)
 _DATE = re.compile(r'\d{4}-\d{2}-\d{2}', re.ASCII)
 
 
@@ -27,13 +24,17 @@ class Reason(enum.StrEnum):
 
     MALFORMED_JSON = 'malformed_json'
     MALFORMED_CSV = 'malformed_csv'
+    MALFORMED_XML = 'malformed_xml'
     MALFORMED_FIELD = 'malformed_field'
+    MALFORMED_ID = 'malformed_id'
     MALFORMED_CATEGORIES = 'malformed_categories'
     MISSING_TITLE = 'missing_title'
     MISSING_ABSTRACT = 'missing_abstract'
     NO_KNOWN_CATEGORY = 'no_known_category'
     INVALID_ENCODING = 'invalid_encoding'
     TOO_LONG = 'too_long'
+    DELETED_RECORD = 'deleted_record'
+    ERROR_RESPONSE = 'error_response'
     DAMAGED_FILE = 'damaged_file'
     MODEL_FAILED = 'model_failed'
 
@@ -178,13 +179,14 @@ def _identity(value: Any, title: str, abstract: str) -> tuple[str, int]:
     if value is None or (isinstance(value, str) and not value.strip()):
         digest = hashlib.sha256(f'{title}\0{abstract}'.encode()).hexdigest()
         return f'sha256:{digest[:24]}', 0
-    if not isinstance(value, str):
+    if not isinstance(value, str | float):
         raise RejectedRecord(Reason.MALFORMED_FIELD, f'id is {_kind(value)}, not a string')
-    _check_encoding('id', value)
-    match = _ARXIV_ID.fullmatch(value.strip())
-    if match is None:
-        return value.strip(), 0
-    return match['id'], int(match['version'] or 0)
+    text = str(value)
+    _check_encoding('id', text)
+    try:
+        return parse_id(text)
+    except ValueError as error:
+        raise RejectedRecord(Reason.MALFORMED_ID, str(error)) from error
 
 
 def _check_encoding(name: str, text: str) -> None:

@@ -21,6 +21,20 @@ _ACM = re.compile(r'[A-K](\.(\d{1,2}|m)){1,3}')
 _CATEGORY_SEPARATORS = re.compile(r'[\s,;]+')
 _CODE_SEPARATORS = re.compile(r'[\s,;:()\[\]]+')
 
+_ARCHIVE_TITLES = {
+    'astro-ph': 'Astrophysics',
+    'cond-mat': 'Condensed Matter',
+    'cs': 'Computer Science',
+    'econ': 'Economics',
+    'eess': 'Electrical Engineering and Systems Science',
+    'math': 'Mathematics',
+    'nlin': 'Nonlinear Sciences',
+    'physics': 'Physics',
+    'q-bio': 'Quantitative Biology',
+    'q-fin': 'Quantitative Finance',
+    'stat': 'Statistics',
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class CanonicalCategories:
@@ -61,6 +75,21 @@ def canonical_names() -> dict[str, str]:
 
     # The group 'bad' holds arXiv's own placeholder for an invalid category; to us it is an unknown name.
     return {name: canonical(name) for name, entry in entries.items() if entry['group'] != 'bad'}
+
+
+@functools.cache
+def category_titles() -> dict[str, str]:
+    """Maps the title of each category, as Dublin Core records of arXiv name subjects, to its name.
+
+    >>> titles = category_titles()
+    >>> titles['Computer Science - Machine Learning'], titles['High Energy Physics - Theory']
+    ('cs.LG', 'hep-th')
+    """
+    return {
+        f'{_ARCHIVE_TITLES[entry["archive"]]} - {entry["name"]}' if '.' in name else entry['name']: name
+        for name, entry in _entries().items()
+        if entry['group'] != 'bad'
+    }
 
 
 @functools.cache

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import bz2
+import lzma
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-_MAGIC = {b'\x1f\x8b': 'gzip', b'BZh': 'bzip2', b'\x28\xb5\x2f\xfd': 'zstd'}
+_MAGIC = {b'\x1f\x8b': 'gzip', b'BZh': 'bzip2', b'\x28\xb5\x2f\xfd': 'zstd', b'\xfd7zXZ\0': 'xz'}
 _MAX_BLOCK = 1 << 20
 # What is fed at a time: it bounds what zstd can make of it (128 MiB), and what is lost in front of corrupt bytes.
 _SLICE = 1 << 12
+# What `xz -9` needs, and some.
+_XZ_MEMORY = 1 << 28
 
 
 class DamagedFile(ValueError):  # noqa: N818 - reads as what it is
@@ -18,7 +21,7 @@ class DamagedFile(ValueError):  # noqa: N818 - reads as what it is
 
 
 def compression_of(head: bytes) -> str:
-    """Tells the compression by a file's first bytes: 'gzip', 'bzip2', 'zstd', or '' for none.
+    """Tells the compression by a file's first bytes: 'gzip', 'bzip2', 'xz', 'zstd', or '' for none.
 
     >>> compression_of(b'BZh91AY'), compression_of(b'titles,summaries')
     ('bzip2', '')
@@ -57,7 +60,7 @@ def decompressed(blocks: Iterable[bytes], compression: str) -> Iterator[bytes]:
                 stream = new_stream()
             try:
                 out, data = stream.feed(data)
-            except (zlib.error, OSError, EOFError, ValueError) as error:
+            except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
                 raise DamagedFile(f'its {compression} data is corrupt ({error})') from error
             if out:
                 yield out
@@ -97,6 +100,19 @@ class _Bzip2:
         return out, self._stream.unused_data if self.eof else b''
 
 
+class _Xz:
+    def __init__(self) -> None:
+        self._stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+
+    @property
+    def eof(self) -> bool:
+        return self._stream.eof
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes]:
+        out = self._stream.decompress(data, _MAX_BLOCK)
+        return out, self._stream.unused_data if self.eof else b''
+
+
 class _Zstd:
     def __init__(self) -> None:
         import zstandard
@@ -116,4 +132,4 @@ class _Zstd:
         return out, self._stream.unused_data if self.eof else b''
 
 
-_STREAMS: dict[str, Callable[[], Any]] = {'gzip': _Gzip, 'bzip2': _Bzip2, 'zstd': _Zstd}
+_STREAMS: dict[str, Callable[[], Any]] = {'gzip': _Gzip, 'bzip2': _Bzip2, 'xz': _Xz, 'zstd': _Zstd}

@@ -18,10 +18,11 @@ class Dump:
     Attributes:
         path: as Beam's FileSystems opens it.
         size: bytes, as stored.
-        compression: '', 'gzip', 'bzip2' or 'zstd'.
+        compression: '', 'gzip', 'bzip2', 'xz' or 'zstd'.
         format: name of its format; '' for an empty file.
         columns: for CSV, field of `Paper` -> index of the column that holds it.
         width: for CSV, number of columns.
+        delimiter: for CSV, what separates them.
     """
 
     path: str
@@ -30,6 +31,7 @@ class Dump:
     format: str = ''
     columns: tuple[tuple[str, int], ...] = ()
     width: int = 0
+    delimiter: str = ','
 
 
 @dataclasses.dataclass(frozen=True)

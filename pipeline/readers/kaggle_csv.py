@@ -1,7 +1,7 @@
 """The Kaggle set "arXiv Paper Abstracts": CSV with titles, summaries and terms, the terms as a Python list literal.
 
-Fields may be quoted and hold line feeds, so a file is read as one piece. A record that is not well-formed costs only
-its first line: reading goes on behind that.
+Columns may be separated by tabs as well. Fields may be quoted and hold line feeds, so a file is read as one piece. A
+record that is not well-formed costs only its first line: reading goes on behind that.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ def recognise(dump: Dump, head: bytes, options: ReadOptions) -> Dump | None:
     header = head.lstrip(b'\r\n').split(b'\n')[0].decode(errors='replace')
     if _NO_HEADER.search(header):
         return None
+    delimiter = '\t' if '\t' in header else ','
     try:
-        columns = [name.strip() for name in next(csv.reader([header], strict=True), [])]
+        columns = [name.strip() for name in next(csv.reader([header], delimiter=delimiter, strict=True), [])]
     except csv.Error:
         return None
     if len(columns) < 2 or max(map(len, columns)) > 100:
@@ -59,7 +60,9 @@ def recognise(dump: Dump, head: bytes, options: ReadOptions) -> Dump | None:
                 f'{dump.path} has no column "{wanted[0]}" (it has: {", ".join(columns)}). '
                 f'Rename the column, or say --csv_columns {field}=COLUMN'
             )
-    return dataclasses.replace(dump, format=FORMAT.name, columns=tuple(found.items()), width=len(columns))
+    return dataclasses.replace(
+        dump, format=FORMAT.name, columns=tuple(found.items()), width=len(columns), delimiter=delimiter
+    )
 
 
 def read(part: ByteRange, blocks: Iterable[bytes], options: ReadOptions) -> Iterator[Record | DeadLetter]:
@@ -70,7 +73,7 @@ def read(part: ByteRange, blocks: Iterable[bytes], options: ReadOptions) -> Iter
     lines = _Lines(lines_of(blocks, limit), limit)
     header = True
     while not lines.at_end():
-        outcome = _next_row(lines)
+        outcome = _next_row(lines, part.dump.delimiter)
         taken = lines.taken
         position = taken[0].start if taken else lines.offset
         raw = b'\n'.join(line.content for line in taken)
@@ -140,11 +143,11 @@ class _Lines:
             return None
 
 
-def _next_row(lines: _Lines) -> list[str] | RejectedRecord | DamagedFile:
+def _next_row(lines: _Lines, delimiter: str) -> list[str] | RejectedRecord | DamagedFile:
     """Returns the next row, which is empty for a blank line, or what is wrong with it."""
     lines.begin_record()
     try:
-        return next(csv.reader(lines, strict=True), [])
+        return next(csv.reader(lines, delimiter=delimiter, strict=True), [])
     except csv.Error as error:
         return RejectedRecord(Reason.MALFORMED_CSV, str(error))
     except (RejectedRecord, DamagedFile) as error:

@@ -84,7 +84,12 @@ def test_a_row_without_an_id_gets_one_from_its_content(missing):
         ({'abstract': ['a']}, 'malformed_field', 'abstract is a list, not a string'),
         ({'abstract': True}, 'malformed_field', 'abstract is a truth value, not a string'),
         ({'abstract': '\udfff'}, 'invalid_encoding', 'half of a surrogate pair in abstract'),
-        ({'id': 704.0001}, 'malformed_field', 'id is a number, not a string'),
+        ({'id': 7040001}, 'malformed_field', 'id is a number, not a string'),
+        (
+            {'id': 3.14},
+            'malformed_id',
+            'id 3.14 is a number, and none that an id of arXiv becomes when it is read as one',
+        ),
         ({'id': '\udc00'}, 'invalid_encoding', 'half of a surrogate pair in id'),
         ({'categories': 3}, 'malformed_categories', 'categories are a number, not a string or a list of strings'),
         (
