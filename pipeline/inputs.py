@@ -7,6 +7,7 @@ import functools
 import hashlib
 import itertools
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,14 @@ from schemas.errors import JobError
 _HEAD_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 18
 _RANGE_BYTES = 16 << 20
+
+# What is fetched by mistake, by how it begins.
+_NO_DUMPS = {
+    rb'\s*(<!--.*?-->\s*)*<(!doctype\s+html|html)': 'an HTML page, as servers send in place of what they cannot give',
+    rb'%PDF': 'a PDF file',
+    rb'PK\x03\x04': 'a ZIP archive',
+    rb'PAR1': 'a Parquet file',
+}
 
 
 def find_dumps(config: InputConfig, *, labelled: bool) -> list[Dump]:
@@ -130,7 +139,10 @@ def _inspect(path: str, size: int, options: ReadOptions) -> Dump:
         recognised = format_.recognise(dump, text, options)
         if recognised:
             return recognised
-    names = ' or '.join(format_.name for format_ in FORMATS)
+    names = ', '.join(format_.name for format_ in FORMATS)
+    for beginning, kind in _NO_DUMPS.items():
+        if re.match(beginning, text, re.IGNORECASE):
+            raise JobError(f'{path} is {kind}, and no dump of papers (known formats: {names}). Fetch it again.')
     begin = text.lstrip().split(b'\n')[0][:60].decode(errors='replace')
     raise JobError(f'{path} is in no known format ({names}). It begins: {begin!r}')
 

@@ -6,10 +6,16 @@ line here, and one test.
 
 from __future__ import annotations
 
-from pipeline.readers import json_lines, kaggle_csv
+from pipeline.readers import arxiv_atom, arxiv_rss, json_lines, kaggle_csv, oai_pmh
 from pipeline.readers.format import Dump, Format
 
-FORMATS: tuple[Format, ...] = (json_lines.FORMAT, kaggle_csv.FORMAT)
+FORMATS: tuple[Format, ...] = (
+    json_lines.FORMAT,
+    kaggle_csv.FORMAT,
+    oai_pmh.FORMAT,
+    arxiv_atom.FORMAT,
+    arxiv_rss.FORMAT,
+)
 
 
 def format_named(name: str) -> Format:

@@ -13,6 +13,7 @@ from pipeline.inputs import byte_ranges, find_dumps, range_blocks, stored_blocks
 from pipeline.readers.format import ByteRange, Dump
 from schemas.errors import JobError
 
+KNOWN = 'json_lines, kaggle_csv, oai_pmh, arxiv_atom, arxiv_rss'
 JSON = b'{"id": "1", "title": "One", "abstract": "Text.", "categories": "cs.LG"}\n'
 CSV = b'titles,summaries,terms\nOne,Text.,cs.LG\n'
 COMPRESS = {'': bytes, 'gzip': gzip.compress, 'bzip2': bz2.compress, 'zstd': zstandard.ZstdCompressor().compress}
@@ -89,17 +90,38 @@ def test_a_pattern_that_matches_nothing_is_refused_even_beside_one_that_does(tmp
     )
 
 
+@pytest.mark.parametrize(
+    ('content', 'kind'),
+    [
+        (
+            b'\n<!DOCTYPE html>\n<html><h1>503</h1></html>',
+            'an HTML page, as servers send in place of what they cannot give',
+        ),
+        (
+            b'<html lang="en"><body>Too many requests, titles, terms',
+            'an HTML page, as servers send in place of what they cannot give',
+        ),
+        (b'%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj', 'a PDF file'),
+        (b'PK\x03\x04\x14\0\0\0', 'a ZIP archive'),
+        (b'PAR1\x15\x04\x15', 'a Parquet file'),
+    ],
+)
+def test_what_is_fetched_by_mistake_is_refused_by_its_name(tmp_path, content, kind):
+    (tmp_path / 'list.xml').write_bytes(content)
+    assert refusal(tmp_path / 'list.xml') == (
+        f'{tmp_path}/list.xml is {kind}, and no dump of papers (known formats: {KNOWN}). Fetch it again.'
+    )
+
+
 def test_a_file_of_no_known_format_is_refused_with_its_beginning(tmp_path):
     (tmp_path / 'notes').write_text('\n  Dear diary\ntoday, and so on\n')
-    assert refusal(tmp_path / 'notes') == (
-        f"{tmp_path}/notes is in no known format (json_lines or kaggle_csv). It begins: 'Dear diary'"
-    )
+    assert refusal(tmp_path / 'notes') == (f"{tmp_path}/notes is in no known format ({KNOWN}). It begins: 'Dear diary'")
 
 
 def test_a_json_array_and_utf_16_are_refused_with_their_beginning(tmp_path):
     (tmp_path / 'array').write_bytes(b'[' + JSON + b']')
     assert refusal(tmp_path / 'array') == (
-        f'{tmp_path}/array is in no known format (json_lines or kaggle_csv). '
+        f'{tmp_path}/array is in no known format ({KNOWN}). '
         'It begins: \'[{"id": "1", "title": "One", "abstract": "Text.", "categorie\''
     )
     (tmp_path / 'wide').write_bytes(CSV.decode().encode('utf-16-le'))
