@@ -15,6 +15,11 @@ NGRAM_IDS = 'ngram_ids'
 NGRAM_WEIGHTS = 'ngram_weights'
 LABEL_IDS = 'label_ids'
 
+# Features of its output alone: words of a paper, occurrences of n-grams in it, and of those that have an id.
+WORDS = 'words'
+NGRAMS = 'ngrams'
+KNOWN_NGRAMS = 'known_ngrams'
+
 SPLITS = ('train', 'validation', 'test')
 
 # Inside prepare's output folder.
@@ -27,6 +32,7 @@ LABELS_HEADER = 'label\tid\tpapers'
 DEAD_LETTERS_DIR = 'dead_letters'
 STATISTICS_FILE = 'statistics.json'
 MANIFEST_FILE = 'manifest.json'
+REFERENCE_PAPERS_FILE = 'reference_papers.jsonl.gz'
 
 # Inside train's model folder.
 EXPORT_DIR = 'export'
@@ -40,6 +46,13 @@ MODEL_CARD_FILE = 'model_card.md'
 # What a run that was broken off needs to go on; not published.
 UNFINISHED_DIR = 'unfinished'
 
+# Inside a version of the exported model, where TensorFlow Serving looks for nothing.
+ASSETS_DIR = 'assets.extra'
+EXPORT_FILE = f'{ASSETS_DIR}/export.json'
+REFERENCE_ANSWERS_FILE = f'{ASSETS_DIR}/reference_papers.jsonl'
+REFERENCE_PROFILE_FILE = f'{ASSETS_DIR}/reference_profile.json'
+EXPORT_FORMAT = 1
+
 # What each stage publishes, COMPLETED aside, as glob patterns.
 PREPARE_PUBLISHES = (
     EXAMPLES_DIR,
@@ -48,6 +61,7 @@ PREPARE_PUBLISHES = (
     DEAD_LETTERS_DIR,
     STATISTICS_FILE,
     MANIFEST_FILE,
+    REFERENCE_PAPERS_FILE,
 )
 TRAIN_PUBLISHES = (
     EXPORT_DIR,
@@ -64,6 +78,8 @@ SCORE_PUBLISHES = ('part-*', DEAD_LETTERS_DIR, STATISTICS_FILE)
 # Signatures of the exported model, and the names of their outputs.
 SERVING_SIGNATURE = 'serving_default'
 PREDICT_ALL_SIGNATURE = 'predict_all'
+TAG_SIGNATURE = 'tag'
+EXPLAIN_SIGNATURE = 'explain'
 TOP_K_SIGNATURE = 'top_k'
 LABEL_TABLE_SIGNATURE = 'label_table'
 SCORES = 'scores'
@@ -71,5 +87,10 @@ ACCEPTED = 'accepted'
 PROBABILITIES = 'probabilities'
 THRESHOLDS = 'thresholds'
 PROPENSITIES = 'propensities'
+EXPLANATIONS = 'explanations'
+CONTRIBUTIONS = 'contributions'
+# How many papers of a batch contain each of the most frequent n-grams, and of how many n-grams that is told.
+NGRAM_PAPERS = 'ngram_papers'
+MOST_FREQUENT_NGRAMS = 2000
 
 RAW_PAPER_SCHEMA = pathlib.Path(__file__).with_name('raw_paper.pbtxt')
