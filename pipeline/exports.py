@@ -1,15 +1,23 @@
-"""Exported models: which version of a model folder serves, whether it is whole, and what it needs to be called."""
+"""Exported models: which version of a model folder serves, whether it is whole and ours, and how it is called."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from pipeline.signatures import Signature, Tensor, signature_fault
 from schemas import features, outputs
 from schemas.errors import JobError
 
+# Beside the versions. TensorFlow Serving, which looks for numbers, ignores it.
 PINNED_FILE = 'PINNED'
+
+# Path below a folder -> (bytes, time of its last change).
+Files = dict[str, tuple[int, float]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,34 +29,202 @@ class Export:
 
 
 def newest_export(model_dir: str) -> Export:
-    """Finds the export of a finished model folder that serves: the pinned version, else the greatest.
+    """Finds the export of a finished model folder that serves: see `wanted_export`.
 
     Raises:
-        JobError: if the folder is no finished output of `train`, or what is pinned is not there.
+        JobError: if the folder is no finished output of `train`, or the version that is pinned is not there.
     """
     outputs.require_completed(model_dir, 'train')
+    export = wanted_export(model_dir)
+    _require_there(export, files_of(export))
+    return export
+
+
+def wanted_export(model_dir: str, pinned: str | None = None) -> Export:
+    """Finds the export that should serve, whether or not it can.
+
+    It is the version whose number stands in `export/PINNED`, if there is such a file; else the greatest.
+
+    Args:
+        model_dir: what `train` published; COMPLETED may be missing, as it is for a moment when `train` adds a version.
+        pinned: a version, which then takes the place of what `export/PINNED` says.
+
+    Raises:
+        JobError: if there is no version, or what is pinned is no number.
+        OSError: if the folder cannot be read.
+    """
     folder = outputs.join(model_dir, features.EXPORT_DIR)
-    numbers = sorted((name for name in outputs.children(folder) if name.isdecimal()), key=int)
-    if not numbers:
-        raise JobError(f'{folder} holds no export. Run "arxiv-tagger train" again.')
-    return Export(outputs.join(folder, numbers[-1]), numbers[-1])
+    versions = _versions(folder)
+    if not versions:
+        found = 'holds no export' if outputs.exists(folder) else 'does not exist'
+        raise JobError(f'{folder} {found}. Run "arxiv-tagger train" first.')
+    said_by = f'the pinned version {pinned!r}'
+    if pinned is None:
+        said_by = outputs.join(folder, PINNED_FILE)
+        pinned = outputs.read_bytes(said_by).decode('utf-8', 'replace') if outputs.exists(said_by) else versions[-1]
+    if not _is_version(pinned.strip()):
+        raise JobError(
+            f'{said_by} should be the number of a version, not {pinned.strip()[:50]!r}. '
+            f'There are: {", ".join(versions)}. Without it the greatest serves.'
+        )
+    number = int(pinned)
+    version = next((version for version in versions if int(version) == number), str(number))
+    return Export(outputs.join(folder, version), version)
+
+
+def files_of(export: Export) -> Files:
+    """Lists the files of an export with their sizes and times, by path below it; none, if it is missing.
+
+    Raises:
+        OSError: if it cannot be listed.
+    """
+    if '://' in export.path:
+        from apache_beam.io.filesystems import FileSystems
+
+        [match] = FileSystems.match([outputs.join(export.path, '**')])
+        start = len(export.path) + 1
+        return {
+            found.path[start:]: (found.size_in_bytes, found.last_updated_in_seconds) for found in match.metadata_list
+        }
+    return _local_files(export.path) if os.path.isdir(export.path) else {}
 
 
 def check_export(export: Export) -> None:
-    """Checks, without TensorFlow, that an export is whole and of this version's format.
+    """Checks, without TensorFlow, that an export is whole and of the format that this version reads.
 
     Raises:
         JobError: if it is not.
+        OSError: if it cannot be read.
     """
+    files = files_of(export)
+    _require_there(export, files)
+    if features.EXPORT_FILE not in files:
+        raise JobError(
+            f'{export.path} has no {features.EXPORT_FILE}: it was exported by an earlier version of arxiv-tagger or by '
+            'something else, or is not yet copied. Run "arxiv-tagger train" again.'
+        )
+    path = outputs.join(export.path, features.EXPORT_FILE)
+    try:
+        described = outputs.read_json(path)
+        format_, made_by = described['format'], described.get('arxiv_tagger', 'unknown')
+        sizes = {str(name): int(size) for name, size in described.get('files', {}).items()}
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise JobError(
+            f'{path} is damaged ({type(error).__name__}). Copy the export again, or run "arxiv-tagger train" again.'
+        ) from error
+    if format_ != features.EXPORT_FORMAT:
+        raise JobError(
+            f'{export.path} is an export of format {format_}, by arxiv-tagger {made_by}; this version reads format '
+            f'{features.EXPORT_FORMAT}. Run "arxiv-tagger train" with this version, or use that one.'
+        )
+    for name, size in {'saved_model.pb': -1, features.REFERENCE_ANSWERS_FILE: -1, **sizes}.items():
+        if name not in files:
+            raise JobError(f'{export.path} has no {name}. Copy the export again, or run "arxiv-tagger train" again.')
+        if files[name][0] != size:
+            raise JobError(
+                f'{outputs.join(export.path, name)} has {files[name][0]} bytes, '
+                f'{f"and {path} says {size}" if size >= 0 else f"and {path} does not list it"}. '
+                'Copy the export again, or run "arxiv-tagger train" again.'
+            )
 
 
 class LoadedExport:
-    """An export in memory: its signatures by name."""
+    """An export in memory.
+
+    Attributes:
+        path: its folder.
+        version: as scored papers name it.
+        signatures: what can be called, by name; see `trainer/export.py`.
+    """
 
     def __init__(self, export: Export) -> None:
+        """Loads an export.
+
+        Raises:
+            JobError: if TensorFlow cannot load it, or its signatures are not those that we call.
+            OSError: if that may pass: no memory, a storage that does not answer.
+        """
         import tensorflow as tf
 
+        passing = (tf.errors.ResourceExhaustedError, tf.errors.UnavailableError, tf.errors.DeadlineExceededError)
         self.path, self.version = export.path, export.version
-        # The signatures hold their model weakly.
-        self._model = tf.saved_model.load(export.path)
-        self.signatures: dict[str, Callable[..., Any]] = dict(self._model.signatures)
+        try:
+            # The signatures hold their model weakly.
+            self._model = tf.saved_model.load(export.path)
+            self.signatures: dict[str, Callable[..., Any]] = dict(self._model.signatures)
+            found = {name: _described(signature) for name, signature in self.signatures.items()}
+        except (*passing, MemoryError) as error:
+            raise OSError(f'{export.path} cannot be loaded now: {_first_line(error)}') from error
+        except Exception as error:
+            raise JobError(
+                f'{export.path} cannot be loaded: {_first_line(error)}. '
+                'Copy the export again, or run "arxiv-tagger train" again.'
+            ) from error
+        if fault := signature_fault(found):
+            raise JobError(
+                f'{export.path} is no model that this version of arxiv-tagger can call: {fault}. '
+                'Run "arxiv-tagger train" again.'
+            )
+
+    def call(
+        self, signature: str, titles: Sequence[bytes], abstracts: Sequence[bytes], **constants: int
+    ) -> dict[str, np.ndarray]:
+        """Calls a signature on raw UTF-8 texts, and with int32 scalars.
+
+        Returns:
+            What it gives, by name.
+        """
+        import tensorflow as tf
+
+        result = self.signatures[signature](
+            **{features.TITLE: tf.constant(list(titles), tf.string)},
+            **{features.ABSTRACT: tf.constant(list(abstracts), tf.string)},
+            **{name: tf.constant(value, tf.int32) for name, value in constants.items()},
+        )
+        return {name: tensor.numpy() for name, tensor in result.items()}
+
+
+def _described(function: Any) -> Signature:
+    _, inputs = function.structured_input_signature
+    return Signature(
+        {name: Tensor(spec.dtype.name, spec.shape.rank) for name, spec in inputs.items()},
+        {name: Tensor(spec.dtype.name, spec.shape.rank) for name, spec in function.structured_outputs.items()},
+    )
+
+
+def _versions(folder: str) -> list[str]:
+    return sorted(filter(_is_version, outputs.children(folder)), key=int)
+
+
+def _is_version(name: str) -> bool:
+    return name.isascii() and name.isdecimal()
+
+
+def _require_there(export: Export, files: Files) -> None:
+    if files:
+        return
+    folder = os.path.dirname(export.path)
+    others = ', '.join(version for version in _versions(folder) if version != export.version)
+    raise JobError(
+        f'{export.path} {"is empty" if outputs.exists(export.path) else "does not exist"}; {folder} has '
+        f'{f"the versions {others}" if others else "no other version"}. Write one that is there to '
+        f'{outputs.join(folder, PINNED_FILE)}, or remove that file: the greatest then serves.'
+    )
+
+
+def _local_files(folder: str) -> Files:
+    def fail(error: OSError) -> None:
+        raise error
+
+    files: Files = {}
+    for parent, _, names in os.walk(folder, onerror=fail, followlinks=True):
+        for name in names:
+            path = os.path.join(parent, name)
+            status = os.stat(path)
+            files[os.path.relpath(path, folder).replace(os.sep, '/')] = status.st_size, status.st_mtime_ns
+    return files
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300].rstrip('. ') if lines else type(error).__name__
