@@ -154,10 +154,10 @@ class LoadedExport:
             self.signatures: dict[str, Callable[..., Any]] = dict(self._model.signatures)
             found = {name: _described(signature) for name, signature in self.signatures.items()}
         except (*passing, MemoryError) as error:
-            raise OSError(f'{export.path} cannot be loaded now: {_first_line(error)}') from error
+            raise OSError(f'{export.path} cannot be loaded now: {first_line(error)}') from error
         except Exception as error:
             raise JobError(
-                f'{export.path} cannot be loaded: {_first_line(error)}. '
+                f'{export.path} cannot be loaded: {first_line(error)}. '
                 'Copy the export again, or run "arxiv-tagger train" again.'
             ) from error
         if fault := signature_fault(found):
@@ -225,6 +225,7 @@ def _local_files(folder: str) -> Files:
     return files
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """Returns the first line of what an error says, without its full stop, or the error's name if it says nothing."""
     lines = str(error).strip().splitlines()
     return lines[0][:300].rstrip('. ') if lines else type(error).__name__
