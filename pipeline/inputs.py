@@ -20,6 +20,7 @@ from pipeline.readers import FORMATS, format_named
 from pipeline.readers.compression import DamagedFile, compression_of, decompressed
 from pipeline.readers.format import BYTE_ORDER_MARK, ByteRange, Dump, ReadOptions
 from schemas.errors import JobError
+from schemas.paper import Reason
 
 _HEAD_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 18
@@ -32,6 +33,15 @@ _NO_DUMPS = {
     rb'PK\x03\x04': 'a ZIP archive',
     rb'PAR1': 'a Parquet file',
 }
+
+
+class NoDump(JobError):
+    """A file can be read, but is no dump of papers. `reason` is one of `Reason`, `head` how the file begins."""
+
+    def __init__(self, reason: Reason, message: str, head: bytes) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.head = head
 
 
 def find_dumps(config: InputConfig, *, labelled: bool) -> list[Dump]:
@@ -59,8 +69,8 @@ def find_dumps(config: InputConfig, *, labelled: bool) -> list[Dump]:
             raise JobError(f"--input {pattern} is a folder. Say which files in it: --input {pattern.rstrip('/')}/'*'")
         sizes |= {metadata.path: metadata.size_in_bytes for metadata in match.metadata_list}
     with concurrent.futures.ThreadPoolExecutor(max_workers=16) as pool:
-        inspect = functools.partial(_inspect, options=ReadOptions.of(config, labelled=labelled))
-        dumps = list(pool.map(inspect, sorted(sizes), [sizes[path] for path in sorted(sizes)]))
+        look = functools.partial(inspect, options=ReadOptions.of(config, labelled=labelled))
+        dumps = list(pool.map(look, sorted(sizes), [sizes[path] for path in sorted(sizes)]))
     if not any(dump.format for dump in dumps):
         names = ', '.join(dump.path for dump in dumps[:3]) + (', ...' if len(dumps) > 3 else '')
         raise JobError(f'{names} {"is" if len(dumps) == 1 else "are"} empty: there is nothing to read.')
@@ -118,7 +128,18 @@ def _described(dump: Dump) -> dict[str, Any]:
     }
 
 
-def _inspect(path: str, size: int, options: ReadOptions) -> Dump:
+def inspect(path: str, size: int, options: ReadOptions) -> Dump:
+    """Looks into a file and tells its format and compression.
+
+    Args:
+        path: as Beam's FileSystems opens it.
+        size: bytes, as stored.
+        options: what the user said of the dumps.
+
+    Raises:
+        NoDump: if it is of no known format, or damaged from its first bytes on.
+        JobError: if it cannot be read.
+    """
     blocks = stored_blocks(path, block_bytes=_HEAD_BYTES)
     first = next(blocks, b'')
     compression = compression_of(first)
@@ -130,21 +151,26 @@ def _inspect(path: str, size: int, options: ReadOptions) -> Dump:
                 break
     except DamagedFile as damage:
         if not head:
-            raise JobError(f'{path} is damaged: {damage}, and nothing of it can be read. Fetch it again.') from damage
+            message = f'{path} is damaged: {damage}, and nothing of it can be read. Fetch it again.'
+            raise NoDump(Reason.DAMAGED_FILE, message, first) from damage
     dump = Dump(path, size, compression)
     text = head.removeprefix(BYTE_ORDER_MARK)
     if not text.strip():
         return dump
     for format_ in FORMATS:
-        recognised = format_.recognise(dump, text, options)
+        try:
+            recognised = format_.recognise(dump, text, options)
+        except JobError as error:
+            raise NoDump(Reason.UNKNOWN_FORMAT, str(error), head) from error
         if recognised:
             return recognised
     names = ', '.join(format_.name for format_ in FORMATS)
     for beginning, kind in _NO_DUMPS.items():
         if re.match(beginning, text, re.IGNORECASE):
-            raise JobError(f'{path} is {kind}, and no dump of papers (known formats: {names}). Fetch it again.')
+            message = f'{path} is {kind}, and no dump of papers (known formats: {names}). Fetch it again.'
+            raise NoDump(Reason.UNKNOWN_FORMAT, message, head)
     begin = text.lstrip().split(b'\n')[0][:60].decode(errors='replace')
-    raise JobError(f'{path} is in no known format ({names}). It begins: {begin!r}')
+    raise NoDump(Reason.UNKNOWN_FORMAT, f'{path} is in no known format ({names}). It begins: {begin!r}', head)
 
 
 def _cause(error: Exception) -> str:

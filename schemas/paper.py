@@ -35,6 +35,7 @@ class Reason(enum.StrEnum):
     TOO_LONG = 'too_long'
     DELETED_RECORD = 'deleted_record'
     ERROR_RESPONSE = 'error_response'
+    UNKNOWN_FORMAT = 'unknown_format'
     DAMAGED_FILE = 'damaged_file'
     MODEL_FAILED = 'model_failed'
 
