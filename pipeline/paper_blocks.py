@@ -1,7 +1,7 @@
-"""Paper blocks: some thousand papers as columns, in a file. The text is gone; its n-grams are there.
+"""Paper blocks: some thousand papers as columns, in a file: their n-grams and, compressed, their text.
 
 A block is made once, where its papers are read, and is all that the rest of `prepare` reads: to count, to look up and
-to spell n-grams.
+to spell n-grams. Of the text it reads that of a few papers, which it publishes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import zstandard
 
 from pipeline.config import NgramConfig
 from pipeline.index import index_of, label_set
@@ -24,6 +25,7 @@ from schemas.paper import Paper
 # A worker makes a block in some 550 MB of memory; what a 64-bit key must hold is bounded by the same limits.
 MAX_PAPERS = 1 << 14
 MAX_TEXT_BYTES = 16 << 20
+_TEXT_LEVEL = 1
 
 
 class Words(NamedTuple):
@@ -71,6 +73,7 @@ class PaperBlock:
         sets: dict[str, int] = {}
         label_set_of = [sets.setdefault(label_set(paper), len(sets)) for paper in papers]
         ids = [paper.id.encode() for paper in papers]
+        texts = [text.encode() for paper in papers for text in (paper.title, paper.abstract)]
         return cls(
             {
                 'index': index_of(papers, block),
@@ -78,6 +81,8 @@ class PaperBlock:
                 'id_ends': np.cumsum([len(id_) for id_ in ids]),
                 'label_sets': np.frombuffer('\n'.join(sets).encode(), np.uint8),
                 'label_set_of': np.array(label_set_of, np.int64),
+                'texts': np.frombuffer(zstandard.ZstdCompressor(_TEXT_LEVEL).compress(b''.join(texts)), np.uint8),
+                'text_ends': np.cumsum([len(text) for text in texts]),
                 'spelled': np.frombuffer(b'\n'.join(words.spelled), np.uint8),
                 **ngrams._asdict(),
             }
@@ -103,6 +108,14 @@ class PaperBlock:
         ends = self._columns['id_ends'].tolist()
         ids = self._columns['ids'].tobytes()
         return [ids[begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+    def texts(self, rows: Iterable[int]) -> Iterator[tuple[str, str]]:
+        """Yields title and abstract of each paper in `rows`, in their order."""
+        content = zstandard.ZstdDecompressor().decompress(self._columns['texts'].tobytes())
+        ends = np.append(0, self._columns['text_ends'])
+        for row in rows:
+            begin, between, end = ends[2 * row : 2 * row + 3].tolist()
+            yield content[begin:between].decode(), content[between:end].decode()
 
     @functools.cached_property
     def label_sets(self) -> list[str]:

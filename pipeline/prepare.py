@@ -18,6 +18,7 @@ from pipeline.inputs import HashDumps
 from pipeline.partitions import partitions_of
 from pipeline.read_blocks import ReadBlocks
 from pipeline.readers.format import Dump
+from pipeline.reference_papers import WriteReferencePapers
 from pipeline.shards import WriteDeadLetters, WriteJson
 from pipeline.spell_ngrams import WriteVocabulary
 from pipeline.split import SplitByLabelSet
@@ -59,6 +60,7 @@ def build(root: beam.Pipeline, config: PrepareConfig, dumps: Sequence[Dump], sta
     shards = (split.places, papers) | 'WriteExamples' >> WriteExamples(
         staging, blocks, config.ngrams, config.shards, counted.vocabulary, counted.documents, labels
     )
+    reference = split.places | 'WriteReferencePapers' >> WriteReferencePapers(staging, blocks)
     letters = read.dead_letters | 'WriteDeadLetters' >> WriteDeadLetters(staging, features.DEAD_LETTERS_DIR)
 
     counts = (read.tallies, distinct.tallies, split.tallies, counted.tallies) | 'Statistics' >> SumTallies()
@@ -68,7 +70,7 @@ def build(root: beam.Pipeline, config: PrepareConfig, dumps: Sequence[Dump], sta
         | 'WriteStatistics' >> WriteJson(outputs.join(staging, features.STATISTICS_FILE))
     )
     inputs = root | 'Dumps' >> beam.Create(dumps) | 'HashDumps' >> HashDumps()
-    files = (shards, letters) | 'Shards' >> beam.Flatten()
+    files = (shards, reference, letters) | 'Shards' >> beam.Flatten()
     _ = (
         root
         | 'Manifest' >> beam.Create([None])

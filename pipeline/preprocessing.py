@@ -62,22 +62,29 @@ def preprocessing_fn(
         A function of `title`, `abstract`, `paper_id` (string, [batch]) and `labels` (string SparseTensor,
         [batch, n]). It gives SparseTensors [batch, n] of `ngram_ids` (int64, ascending within a paper, each once),
         `ngram_weights` (float32, in the same order) and `label_ids` (int64, ascending), and `paper_id` unchanged.
-        What is in no vocabulary is left out: a row can be empty.
+        What is in no vocabulary is left out: a row can be empty. How much that is say `words` (of the text), `ngrams`
+        (occurrences of n-grams of 1 to `ngram_max` words in it) and `known_ngrams` (of those in the vocabulary): int64
+        [batch] each.
     """
 
     def preprocess(inputs: Tensors) -> Tensors:
         known = vocabularies(inputs)
         text = text_of(inputs[features.TITLE], inputs[features.ABSTRACT], config.text)
-        rows, ids, counts = count_known(*fingerprint_ngrams(split_words(text), config.ngram_max), known.ngrams)
+        split = split_words(text)
+        rows, ids, counts = count_known(*fingerprint_ngrams(split, config.ngram_max), known.ngrams)
         weights = weigh(rows, ids, counts, known.idf, config)
         labels = inputs[features.LABELS]
         label_rows, label_ids, _ = count_known(labels.indices[:, 0], hash_words(labels.values), known.labels)
         batch = tf.size(text, tf.int64)
+        words = split.row_lengths()
         return {
             features.NGRAM_IDS: _sparse_rows(rows, ids, batch),
             features.NGRAM_WEIGHTS: _sparse_rows(rows, weights, batch),
             features.LABEL_IDS: _sparse_rows(label_rows, label_ids, batch),
             features.PAPER_ID: inputs[features.PAPER_ID],
+            features.WORDS: words,
+            features.NGRAMS: count_ngrams(words, config.ngram_max),
+            features.KNOWN_NGRAMS: tf.math.unsorted_segment_sum(counts, rows, batch),
         }
 
     return preprocess
@@ -126,6 +133,12 @@ def fingerprint_ngrams(words: tf.RaggedTensor, ngram_max: int) -> tuple[tf.Tenso
         all_rows.append(tf.boolean_mask(begins, whole))
         fingerprints.append(tf.boolean_mask(longer, whole))
     return tf.concat(all_rows, 0), tf.concat(fingerprints, 0)
+
+
+def count_ngrams(words: tf.Tensor, ngram_max: int) -> tf.Tensor:
+    """Returns how many n-grams of 1 to `ngram_max` words texts of that many words have: int64 [batch] in and out."""
+    # An n-gram begins at each word but the last n - 1.
+    return tf.add_n([tf.maximum(words - shorter, 0) for shorter in range(ngram_max)])
 
 
 def count_known(rows: tf.Tensor, fingerprints: tf.Tensor, table: LookupTable) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

@@ -33,7 +33,7 @@ from schemas.paper import DeadLetter, Paper
 
 # A cache that other versions wrote is passed over: they may read or split papers in another way.
 _VERSIONS = [f'{package} {importlib.metadata.version(package)}' for package in ('arxiv-tagger', 'tensorflow')]
-_FORMAT = 2
+_FORMAT = 3
 
 
 class ReadBlocksResult(NamedTuple):

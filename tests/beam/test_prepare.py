@@ -145,6 +145,7 @@ def test_a_tiny_dump_becomes_exactly_this(tmp_path):
         'examples/train/part-00000-of-00001.tfrecord.gz',
         'examples/validation/part-00000-of-00001.tfrecord.gz',
         'manifest.json',
+        'reference_papers.jsonl.gz',
         'statistics.json',
         'vocabulary/labels.tsv',
         'vocabulary/ngrams.tsv',

@@ -145,4 +145,12 @@ def test_the_canonical_form_is_its_own(written):
 
 def test_tf_transform_describes_the_graphs_output(written):
     schema = tft.TFTransformOutput(str(written['tf_idf'] / 'graph')).transformed_metadata.schema
-    assert sorted(feature.name for feature in schema.feature) == ['label_ids', 'ngram_ids', 'ngram_weights', 'paper_id']
+    assert sorted(feature.name for feature in schema.feature) == [
+        'known_ngrams',
+        'label_ids',
+        'ngram_ids',
+        'ngram_weights',
+        'ngrams',
+        'paper_id',
+        'words',
+    ]

@@ -93,7 +93,11 @@ def test_the_manifest_describes_each_file(prepared_dir, dump):
     [source] = manifest['inputs']
     assert source['path'] == str(dump)
     assert source['sha256'] == hashlib.sha256(dump.read_bytes()).hexdigest()
-    published = {name for name in files_below(prepared_dir) if name.startswith(('examples/', 'dead_letters/'))}
+    published = {
+        name
+        for name in files_below(prepared_dir)
+        if name.startswith(('examples/', 'dead_letters/', 'reference_papers'))
+    }
     assert {shard['file'] for shard in manifest['shards']} == published
     for shard in manifest['shards']:
         content = (prepared_dir / shard['file']).read_bytes()
@@ -111,7 +115,15 @@ def test_the_manifest_describes_each_file(prepared_dir, dump):
 
 def test_the_transform_graph_is_what_tf_transform_reads(prepared_dir):
     transform = tft.TFTransformOutput(str(prepared_dir / 'transform_graph'))
-    assert sorted(transform.transformed_feature_spec()) == ['label_ids', 'ngram_ids', 'ngram_weights', 'paper_id']
+    assert sorted(transform.transformed_feature_spec()) == [
+        'known_ngrams',
+        'label_ids',
+        'ngram_ids',
+        'ngram_weights',
+        'ngrams',
+        'paper_id',
+        'words',
+    ]
 
 
 def test_the_vocabulary_counts_occurrences_and_papers_of_the_training_papers(prepared_dir, statistics, sample_papers):
@@ -231,6 +243,7 @@ def test_a_killed_run_leaves_nothing_that_train_accepts_and_a_rerun_gives_what_i
         'dead_letters',
         'examples',
         'manifest.json',
+        'reference_papers.jsonl.gz',
         'statistics.json',
         'transform_graph',
         'vocabulary',
