@@ -132,7 +132,7 @@ def _evaluate(arguments: argparse.Namespace) -> Any:
             runners.start_early(beam_arguments, workers)
             with quiet.importing_tensorflow():
                 from pipeline import evaluate
-                from pipeline.tagger import newest_export
+                from pipeline.exports import newest_export
                 from trainer.metrics import StreamingMetrics
 
             export = newest_export(config.model_dir)
@@ -164,7 +164,7 @@ def _score(arguments: argparse.Namespace) -> Any:
             runners.start_early(beam_arguments, workers)
             with quiet.importing_tensorflow():
                 from pipeline import score
-                from pipeline.tagger import newest_export
+                from pipeline.exports import newest_export
 
             export = newest_export(config.model_dir)
             statistics = score.run(config, dumps, export, runners.make_pipeline(beam_arguments, workers), staging)

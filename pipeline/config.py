@@ -12,6 +12,9 @@ from schemas.errors import ConfigError
 TEXTS = ('title_and_abstract', 'abstract', 'title')
 WEIGHTINGS = ('tf_idf_l2', 'tf_idf', 'count')
 DAMAGED_INPUTS = ('fail', 'dead_letter')
+OUTPUT_FORMATS = ('jsonl', 'parquet')
+# N-grams named for a label: more than a person reads, and few enough to keep a batch small.
+MAX_EXPLAIN = 100
 # What n-grams' ids have room for beside row and count in a 64-bit key.
 MAX_VOCABULARY_SIZE = 1 << 25
 # A paper must fit into a block.
@@ -173,18 +176,39 @@ class PrepareConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ScoreConfig:
-    """What `score` is asked to do: tag the papers of `input` with the newest export in `model_dir`."""
+    """What `score` is asked to do: tag the papers of `input` with the export that serves in `model_dir`.
+
+    Attributes:
+        input: the dumps.
+        model_dir: an output of `train`.
+        output_dir: where tagged papers are published.
+        overwrite: whether a finished output there may be replaced.
+        top_k: labels a paper, at most.
+        only_accepted: whether labels are left out whose scores do not reach their thresholds.
+        explain: n-grams to name that weigh most for each label; 0 for none.
+        output_format: one of OUTPUT_FORMATS.
+        batch_size: papers a call of the model, at most.
+        shards: files of tagged papers; None lets the size of the dumps decide.
+    """
 
     input: InputConfig
     model_dir: str
     output_dir: str
     overwrite: bool = False
     top_k: int = 10
+    only_accepted: bool = False
+    explain: int = 0
+    output_format: str = 'jsonl'
     batch_size: int = 256
     shards: int | None = None
 
     def __post_init__(self) -> None:
         _require(self.top_k >= 1, f'--top_k {self.top_k} is below 1')
+        _require(0 <= self.explain <= MAX_EXPLAIN, f'--explain {self.explain} is not between 0 and {MAX_EXPLAIN}')
+        _require(
+            self.output_format in OUTPUT_FORMATS,
+            f'--output_format {self.output_format} is not one of {", ".join(OUTPUT_FORMATS)}',
+        )
         _require(self.batch_size >= 1, f'--batch_size {self.batch_size} is below 1')
         _require(self.shards is None or self.shards >= 1, f'--shards {self.shards} is below 1')
 

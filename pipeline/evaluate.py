@@ -12,10 +12,12 @@ import numpy as np
 from apache_beam.transforms.window import GlobalWindows
 
 from pipeline.config import EvaluateConfig
+from pipeline.exports import Export
+from pipeline.models import PinnedModel
 from pipeline.read import ReadPapers
 from pipeline.readers.format import Dump
 from pipeline.shards import WriteJson
-from pipeline.tagger import Export, LabelTable, Tagged, TagPapers, label_table
+from pipeline.tagger import LabelTable, TaggedBatch, TagPapers, label_table
 from schemas import features, outputs
 
 
@@ -45,12 +47,12 @@ def build(
     output: str,
 ) -> None:
     """Wires the job: the metrics are written to the file `output`."""
-    table = label_table(export.path)
-    read = root | 'ReadPapers' >> ReadPapers(dumps, config.input, labelled=True)
-    tagged = read.papers | 'TagPapers' >> TagPapers(export, features.PREDICT_ALL_SIGNATURE, config.batch_size)
+    table = label_table(export)
+    read = root | 'ReadPapers' >> ReadPapers(dumps, config.input, labelled=True, batch_size=config.batch_size)
+    tagged = read.batches | 'TagPapers' >> TagPapers(PinnedModel(export), features.PREDICT_ALL_SIGNATURE)
     _ = (
         tagged
-        | 'MeasurePapers' >> MeasurePapers(table, new_metrics, config.batch_size)
+        | 'MeasurePapers' >> MeasurePapers(table, new_metrics)
         | 'ToJson' >> beam.Map(lambda merged: merged.result() | {'model_version': export.version})
         | 'WriteMetrics' >> WriteJson(output)
     )
@@ -75,7 +77,7 @@ def run(
     return metrics
 
 
-def measure(tagged: Sequence[Tagged], labels: Sequence[str], metrics: Metrics) -> None:
+def measure(tagged: TaggedBatch, labels: Sequence[str], metrics: Metrics) -> None:
     """Adds a batch of papers to the metrics. Labels that the model does not know are left out of the truth.
 
     Args:
@@ -86,39 +88,35 @@ def measure(tagged: Sequence[Tagged], labels: Sequence[str], metrics: Metrics) -
     Raises:
         RuntimeError: if the model failed on one of them: metrics over the rest would flatter it.
     """
-    failed = next((paper for paper in tagged if paper.error), None)
-    if failed is not None:
-        raise RuntimeError(f'the model failed on paper {failed.paper.id}: {failed.error}')
+    if tagged.error:
+        raise RuntimeError(f'the model failed on paper {tagged.papers[0].id}: {tagged.error}')
     column = {label: index for index, label in enumerate(labels)}
-    truth = np.zeros((len(tagged), len(labels)), np.bool_)
-    for row, paper in enumerate(tagged):
-        for label in paper.paper.labels:
+    truth = np.zeros((len(tagged.papers), len(labels)), np.bool_)
+    for row, paper in enumerate(tagged.papers):
+        for label in paper.labels:
             if label in column:
                 truth[row, column[label]] = True
-    metrics.add(truth, np.stack([paper.outputs[features.PROBABILITIES] for paper in tagged]))
+    metrics.add(truth, tagged.outputs[features.PROBABILITIES])
 
 
 class MeasurePapers(beam.PTransform[Any, Any]):
-    """Measures `Tagged` papers. Output: one `Metrics` of all of them."""
+    """Measures batches of tagged papers. Output: one `Metrics` of all of them."""
 
-    def __init__(self, table: LabelTable, new_metrics: MetricsFactory, batch_size: int) -> None:
+    def __init__(self, table: LabelTable, new_metrics: MetricsFactory) -> None:
         """Configures the measuring.
 
         Args:
             table: what the export knows of its labels.
             new_metrics: makes `Metrics` of no papers.
-            batch_size: papers that are added at a time.
         """
         super().__init__()
         self._empty = functools.partial(new_metrics, len(table.labels), table.thresholds, table.propensities)
         self._labels = table.labels
-        self._batch_size = batch_size
 
-    def expand(self, tagged: beam.PCollection[Tagged]) -> beam.PCollection[Metrics]:
+    def expand(self, tagged: beam.PCollection[TaggedBatch]) -> beam.PCollection[Metrics]:
         """Measures batches, then merges."""
         return (
             tagged
-            | 'Batch' >> beam.BatchElements(min_batch_size=self._batch_size, max_batch_size=self._batch_size)
             | 'Measure' >> beam.ParDo(_Measure(self._labels, self._empty))
             | 'Merge' >> beam.CombineGlobally(_MergeMetrics(self._empty))
         )
@@ -134,7 +132,7 @@ class _Measure(beam.DoFn):
     def start_bundle(self) -> None:
         self._metrics = self._empty()
 
-    def process(self, tagged: Sequence[Tagged]) -> None:
+    def process(self, tagged: TaggedBatch) -> None:
         measure(tagged, self._labels, self._metrics)
 
     def finish_bundle(self) -> Iterator[Any]:

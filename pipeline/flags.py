@@ -177,7 +177,16 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
     output = parser.add_argument_group('model and output')
     output.add_argument('--model_dir', required=True, metavar='DIR', help='output folder of train')
     _add_output_dir(output, 'folder for the tagged papers')
+    output.add_argument(
+        '--output_format', choices=configs.OUTPUT_FORMATS, default='jsonl', help='JSON Lines, or Parquet files'
+    )
     output.add_argument('--top_k', type=int, default=10, metavar='N', help='labels a paper')
+    output.add_argument(
+        '--only_accepted', action='store_true', help='leave out labels whose scores do not reach their thresholds'
+    )
+    output.add_argument(
+        '--explain', type=int, default=0, metavar='N', help='name the N n-grams that weigh most for each label'
+    )
     output.add_argument('--batch_size', type=int, default=256, metavar='N', help='papers a call of the model')
     output.add_argument('--shards', type=int, metavar='N', help='files (default: as many as make about 32 MB each)')
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -19,11 +19,14 @@ from schemas.errors import JobError
 from schemas.paper import DeadLetter, Paper, Reason, RejectedRecord, parse_paper
 from schemas.taxonomy import CanonicalCategories
 
+# A batch is closed when its texts have this many characters: it crosses from process to process.
+_BATCH_CHARACTERS = 1 << 20
+
 
 class ReadResult(NamedTuple):
-    """What comes of reading: `papers`, `dead_letters`, and `tallies` of both."""
+    """What comes of reading: `batches` of papers, `dead_letters`, and `tallies` of both."""
 
-    papers: beam.PCollection[Paper]
+    batches: beam.PCollection[list[Paper]]
     dead_letters: beam.PCollection[DeadLetter]
     tallies: beam.PCollection[Tally]
 
@@ -31,37 +34,68 @@ class ReadResult(NamedTuple):
 class ReadPapers(beam.PTransform[Any, Any]):
     """Reads every record of the dumps: a valid paper or a dead letter.
 
-    No paper is passed on before all records are read and the share of dead letters is known to be tolerable.
-    Counters: read/papers, read/dead_letters.
+    No paper is passed on before all records are read and the share of dead letters is known to be tolerable; if any
+    share is, all at once. Counters: see `ReadDumps`.
 
     Raises (when run):
         JobError: if a file is damaged and the config does not tolerate it, if too many records are rejected, or if
             there is no valid paper.
     """
 
-    def __init__(self, dumps: Sequence[Dump], config: InputConfig, *, labelled: bool) -> None:
+    def __init__(self, dumps: Sequence[Dump], config: InputConfig, *, labelled: bool, batch_size: int) -> None:
         super().__init__()
         self._dumps = dumps
         self._config = config
-        self._options = ReadOptions.of(config, labelled=labelled)
+        self._labelled = labelled
+        self._batch_size = batch_size
 
     def expand(self, root: beam.Pipeline) -> ReadResult:
         """Builds the reading."""
-        ranges = [part for dump in self._dumps for part in byte_ranges(dump)]
         read = (
             root
-            | 'ByteRanges' >> beam.Create(ranges)
-            | 'SpreadOverWorkers' >> beam.Reshuffle()
-            | 'ReadRecords'
-            >> beam.ParDo(_ReadRange(self._options, self._config.damaged_inputs == 'fail')).with_outputs(
-                'dead_letters', 'tallies', main='papers'
-            )
+            | 'Dumps' >> beam.Create(self._dumps)
+            | 'ReadDumps' >> ReadDumps(self._config, labelled=self._labelled, batch_size=self._batch_size)
         )
         checked = read.tallies | 'CheckRejected' >> CheckRejected(self._config.max_rejected_fraction)
-        papers = read.papers | 'HoldUntilChecked' >> beam.Map(
+        if self._config.max_rejected_fraction == 1:
+            return read
+        held = read.batches | 'HoldUntilChecked' >> beam.Map(
             _first, beam.pvalue.AsSingleton(checked)
-        ).with_output_types(Paper)
-        return ReadResult(papers, read.dead_letters, read.tallies)
+        ).with_output_types(list[Paper])
+        return read._replace(batches=held)
+
+
+class ReadDumps(beam.PTransform[Any, Any]):
+    """Reads every record of dumps that come as elements.
+
+    Counters: read/papers, read/dead_letters.
+
+    Raises (when run):
+        JobError: if a file cannot be read, or is damaged and the config does not tolerate it.
+    """
+
+    def __init__(self, config: InputConfig, *, labelled: bool, batch_size: int) -> None:
+        """Configures the reading.
+
+        Args:
+            config: what the user said of the dumps.
+            labelled: whether papers without a known category are rejected.
+            batch_size: papers a batch, at most.
+        """
+        super().__init__()
+        self._reader = _ReadRange(
+            ReadOptions.of(config, labelled=labelled), config.damaged_inputs == 'fail', batch_size
+        )
+
+    def expand(self, dumps: beam.PCollection[Dump]) -> ReadResult:
+        """Builds the reading."""
+        read = (
+            dumps
+            | 'ByteRanges' >> beam.FlatMap(byte_ranges)
+            | 'SpreadOverWorkers' >> beam.Reshuffle()
+            | 'ReadRecords' >> beam.ParDo(self._reader).with_outputs('dead_letters', 'tallies', main='batches')
+        )
+        return ReadResult(read.batches, read.dead_letters, read.tallies)
 
 
 class CheckRejected(beam.PTransform[Any, Any]):
@@ -143,26 +177,32 @@ def papers_of(
 
 
 class _ReadRange(beam.DoFn):
-    def __init__(self, options: ReadOptions, fail_on_damage: bool) -> None:
+    def __init__(self, options: ReadOptions, fail_on_damage: bool, batch_size: int) -> None:
         self._options = options
         self._fail_on_damage = fail_on_damage
+        self._batch_size = batch_size
         self._papers = Metrics.counter('read', 'papers')
         self._dead_letters = Metrics.counter('read', 'dead_letters')
 
-    def start_bundle(self) -> None:
-        self._counts = Counts()
-
     def process(self, part: ByteRange) -> Iterator[Any]:
-        for found in papers_of(part, self._options, self._counts, fail_on_damage=self._fail_on_damage):
-            if isinstance(found, Paper):
-                self._papers.inc()
-                yield found
-            else:
+        counts = Counts()
+        batch: list[Paper] = []
+        characters = 0
+        for found in papers_of(part, self._options, counts, fail_on_damage=self._fail_on_damage):
+            if isinstance(found, DeadLetter):
                 self._dead_letters.inc()
                 yield beam.pvalue.TaggedOutput('dead_letters', found)
-
-    def finish_bundle(self) -> Iterable[Any]:
-        for tally in self._counts.flush():
+                continue
+            batch.append(found)
+            characters += len(found.title) + len(found.abstract)
+            if len(batch) == self._batch_size or characters >= _BATCH_CHARACTERS:
+                self._papers.inc(len(batch))
+                yield batch
+                batch, characters = [], 0
+        if batch:
+            self._papers.inc(len(batch))
+            yield batch
+        for tally in counts.items():
             yield beam.pvalue.TaggedOutput('tallies', tally)
 
 
@@ -177,6 +217,6 @@ def _category_tallies(categories: CanonicalCategories) -> Iterator[tuple[str, ..
         yield 'categories', 'unknown', name
 
 
-def _first(paper: Paper, checked: bool) -> Paper:
+def _first(batch: list[Paper], checked: bool) -> list[Paper]:
     del checked
-    return paper
+    return batch

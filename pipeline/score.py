@@ -2,38 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 
 from pipeline.config import ScoreConfig
+from pipeline.exports import Export
 from pipeline.hashing import keyed_hash
+from pipeline.models import ModelSource, PinnedModel
+from pipeline.profiles import ProfileTagged, reference_profile
 from pipeline.read import ReadPapers
 from pipeline.readers.format import Dump
-from pipeline.shards import ShardRecord, WriteDeadLetters, WriteJson, WriteShards, json_line, write_lines
-from pipeline.tagger import Export, Tagged, TagPapers
-from pipeline.tally import Counts, SumTallies, nested
+from pipeline.shards import ShardRecord, WriteDeadLetters, WriteJson, WriteShards, json_line, shards_needed
+from pipeline.tagged_files import file_format
+from pipeline.tagger import TaggedBatch, TagPapers
+from pipeline.tally import Counts, SumTallies, Tally, nested
 from schemas import features, outputs
+from schemas.drift import drift_summary
 from schemas.errors import JobError
-from schemas.paper import DeadLetter, Reason
+from schemas.paper import DeadLetter, Paper, Reason
+from schemas.profile import LABELS_A_PAPER, Profile
+
+# What a dump's bytes become, compressed or not, in tagged papers: about.
+_TAGGED_SHARE, _TAGGED_SHARE_OF_COMPRESSED = 0.6, 2.0
+
+
+class Scored(NamedTuple):
+    """What comes of scoring: records to write, papers that the model refused, tallies, and what the model said."""
+
+    records: beam.PCollection[ShardRecord]
+    dead_letters: beam.PCollection[DeadLetter]
+    tallies: beam.PCollection[Tally]
+    tagged: beam.PCollection[TaggedBatch]
 
 
 def build(root: beam.Pipeline, config: ScoreConfig, dumps: Sequence[Dump], export: Export, staging: str) -> None:
     """Wires the job: everything that it publishes is written below `staging`."""
-    read = root | 'ReadPapers' >> ReadPapers(dumps, config.input, labelled=False)
-    tagged = read.papers | 'TagPapers' >> TagPapers(export, features.TOP_K_SIGNATURE, config.batch_size, k=config.top_k)
-    scored = tagged | 'ToScoredPaper' >> beam.ParDo(_ToScoredPaper(export.version)).with_outputs(
-        'dead_letters', 'tallies', main='papers'
+    read = root | 'ReadPapers' >> ReadPapers(dumps, config.input, labelled=False, batch_size=config.batch_size)
+    scored = read.batches | 'ScorePapers' >> ScorePapers(config, PinnedModel(export))
+    kind = file_format(config.output_format, explained=bool(config.explain))
+    _ = scored.records | 'WriteTagged' >> WriteShards(
+        staging, '', kind.suffix, kind.write, config.shards or shards_for(dumps)
     )
-    scored.papers.element_type = ShardRecord
-    _ = scored.papers | 'WriteTagged' >> WriteShards(staging, '', '.jsonl', write_lines, config.shards)
     letters = (read.dead_letters, scored.dead_letters) | 'AllDeadLetters' >> beam.Flatten()
     _ = letters | 'WriteDeadLetters' >> WriteDeadLetters(staging, features.DEAD_LETTERS_DIR)
     counts = (read.tallies, scored.tallies) | 'Statistics' >> SumTallies()
+    reference = reference_profile(export)
+    profile = scored.tagged | 'ProfileTagged' >> ProfileTagged(len(reference.ngram_papers))
     _ = (
         counts
         | 'ToStatistics' >> beam.Map(score_statistics, export.version)
+        | 'AddDrift' >> beam.Map(with_drift, reference, beam.pvalue.AsSingleton(profile))
         | 'WriteStatistics' >> WriteJson(outputs.join(staging, features.STATISTICS_FILE))
     )
 
@@ -52,33 +72,102 @@ def run(
     build(pipeline, config, dumps, export, staging)
     pipeline.run().wait_until_finish()
     statistics: dict[str, Any] = outputs.read_json(outputs.join(staging, features.STATISTICS_FILE))
+    check_accounts(statistics)
+    return statistics
+
+
+def check_accounts(statistics: dict[str, Any]) -> None:
+    """Checks that each record came out once.
+
+    Raises:
+        JobError: if one did not.
+    """
     rejected = sum(statistics['rejected'].values())
     if statistics['read'] != statistics['tagged'] + rejected:
         raise JobError(
             f'{statistics["read"]} records were read, but {statistics["tagged"]} tagged and {rejected} rejected; '
             'nothing was published. Please report this.'
         )
-    return statistics
 
 
-def scored_paper(tagged: Tagged, model_version: str) -> dict[str, Any]:
-    """Makes the published form of a tagged paper, as scored_paper.schema.json describes it."""
-    predictions = zip(
-        tagged.outputs[features.LABELS].tolist(),
-        tagged.outputs[features.SCORES].tolist(),
-        tagged.outputs[features.ACCEPTED].tolist(),
-        strict=True,
+def shards_for(dumps: Iterable[Dump]) -> int:
+    """Returns how many files of about 32 MB the tagged papers of dumps make, as far as their sizes tell."""
+    return shards_needed(
+        round(sum(dump.size * (_TAGGED_SHARE_OF_COMPRESSED if dump.compression else _TAGGED_SHARE) for dump in dumps))
     )
-    return {
-        'id': tagged.paper.id,
-        'title': tagged.paper.title,
-        'predictions': [
-            # A float32 has at most 9 significant digits; the double that JSON would print has 17.
-            {'label': label.decode(), 'score': float(f'{score:.9g}'), 'accepted': accepted}
-            for label, score, accepted in predictions
-        ],
-        'model_version': model_version,
-    }
+
+
+class ScorePapers(beam.PTransform[Any, Any]):
+    """Tags batches of papers and makes their published form. Output: `Scored`.
+
+    Counters: those of `TagPapers`.
+    """
+
+    def __init__(self, config: ScoreConfig, models: ModelSource) -> None:
+        super().__init__()
+        self._encode = _Encode(config.top_k, config.only_accepted)
+        # A profile counts as many labels of a paper whatever the user asked for.
+        k = max(config.top_k, LABELS_A_PAPER)
+        if config.explain:
+            self._tag = TagPapers(models, features.EXPLAIN_SIGNATURE, k=k, n=config.explain)
+        else:
+            self._tag = TagPapers(models, features.TAG_SIGNATURE, k=k)
+
+    def expand(self, batches: beam.PCollection[list[Paper]]) -> Scored:
+        """Builds the scoring."""
+        tagged = batches | 'TagPapers' >> self._tag
+        encoded = tagged | 'Encode' >> beam.ParDo(self._encode).with_outputs('dead_letters', 'tallies', main='records')
+        encoded.records.element_type = ShardRecord
+        return Scored(encoded.records, encoded.dead_letters, encoded.tallies, tagged)
+
+
+def scored_papers(tagged: TaggedBatch, top_k: int, *, only_accepted: bool = False) -> Iterator[dict[str, Any]]:
+    """Makes the published form of tagged papers, as scored_paper.schema.json describes it.
+
+    Args:
+        tagged: the papers.
+        top_k: labels a paper, at most.
+        only_accepted: leaves out the labels whose scores do not reach their thresholds.
+    """
+    columns = [tagged.outputs[name][:, :top_k].tolist() for name in _PREDICTION if name in tagged.outputs]
+    for paper, *row in zip(tagged.papers, *columns, strict=True):
+        predictions = [
+            _prediction(*values) for values in zip(*row, strict=True) if values[_IS_ACCEPTED] or not only_accepted
+        ]
+        yield {'id': paper.id, 'title': paper.title, 'predictions': predictions, 'model_version': tagged.version}
+
+
+# What a prediction is made of, in the order in which `_prediction` takes it; the last two only if they were asked for.
+_PREDICTION = (
+    features.LABELS,
+    features.SCORES,
+    features.ACCEPTED,
+    features.EXPLANATIONS,
+    features.CONTRIBUTIONS,
+)
+_IS_ACCEPTED = _PREDICTION.index(features.ACCEPTED)
+
+
+def _prediction(
+    label: bytes,
+    score: float,
+    accepted: bool,
+    ngrams: Sequence[bytes] | None = None,
+    contributions: Sequence[float] = (),
+) -> dict[str, Any]:
+    prediction = {'label': label.decode(), 'score': _shortened(score), 'accepted': accepted}
+    if ngrams is not None:
+        prediction['explanation'] = [
+            {'ngram': ngram.decode(), 'contribution': _shortened(contribution)}
+            for ngram, contribution in zip(ngrams, contributions, strict=True)
+            if ngram
+        ]
+    return prediction
+
+
+def _shortened(value: float) -> float:
+    """Returns a float32 as JSON shall show it: it has at most 9 significant digits, the double that it becomes 17."""
+    return float(f'{value:.9g}')
 
 
 def score_statistics(counts: dict[tuple[str, ...], int], model_version: str) -> dict[str, Any]:
@@ -93,32 +182,33 @@ def score_statistics(counts: dict[tuple[str, ...], int], model_version: str) -> 
     }
 
 
-class _ToScoredPaper(beam.DoFn):
-    def __init__(self, model_version: str) -> None:
-        self._model_version = model_version
+def with_drift(statistics: dict[str, Any], reference: Profile, profile: Profile) -> dict[str, Any]:
+    """Adds to the statistics how far the papers are from those that the model was measured on."""
+    return statistics | {'drift': drift_summary(reference, profile)}
 
-    def start_bundle(self) -> None:
-        self._counts = Counts()
 
-    def process(self, tagged: Tagged) -> Iterator[Any]:
+class _Encode(beam.DoFn):
+    def __init__(self, top_k: int, only_accepted: bool) -> None:
+        self._top_k = top_k
+        self._only_accepted = only_accepted
+
+    def process(self, tagged: TaggedBatch) -> Iterator[Any]:
+        counts = Counts()
         if tagged.error:
-            self._counts['rejected', str(Reason.MODEL_FAILED)] += 1
+            counts['rejected', str(Reason.MODEL_FAILED)] += 1
             yield beam.pvalue.TaggedOutput('dead_letters', _model_failed(tagged))
-            return
-        scored = scored_paper(tagged, self._model_version)
-        self._counts['tagged',] += 1
-        for prediction in scored['predictions']:
-            if prediction['accepted']:
-                self._counts['accepted_labels', prediction['label']] += 1
-        line = json_line(scored)
-        yield keyed_hash(scored['id'], 'shard'), scored['id'].encode(), line
-
-    def finish_bundle(self) -> Iterator[Any]:
-        for tally in self._counts.flush():
+        else:
+            counts['tagged',] += len(tagged.papers)
+            for scored in scored_papers(tagged, self._top_k, only_accepted=self._only_accepted):
+                for prediction in scored['predictions']:
+                    if prediction['accepted']:
+                        counts['accepted_labels', prediction['label']] += 1
+                yield keyed_hash(scored['id'], 'shard'), scored['id'].encode(), json_line(scored)
+        for tally in counts.items():
             yield beam.pvalue.TaggedOutput('tallies', tally)
 
 
-def _model_failed(tagged: Tagged) -> DeadLetter:
-    paper = tagged.paper
+def _model_failed(tagged: TaggedBatch) -> DeadLetter:
+    [paper] = tagged.papers
     raw = json_line({'id': paper.id, 'title': paper.title, 'abstract': paper.abstract})
     return DeadLetter('', -1, str(Reason.MODEL_FAILED), f'the model refused paper {paper.id}: {tagged.error}', raw)

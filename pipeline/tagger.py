@@ -1,66 +1,38 @@
-"""Tags papers with an exported model, in batches, on workers that load it once."""
+"""Tags papers with an exported model, a batch at a time, on workers that load it once."""
 
 from __future__ import annotations
 
-import dataclasses
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
-from apache_beam.ml.inference.base import ModelHandler, RunInference
+from apache_beam.metrics import Metrics
 
+from pipeline.exports import Export, LoadedExport
+from pipeline.models import ModelSource
 from pipeline.progress import count
-from schemas import features, outputs
+from schemas import features
 from schemas.errors import JobError
 from schemas.paper import Paper
 
 
-@dataclasses.dataclass(frozen=True)
-class Export:
-    """An exported model: its folder, and its version as scored papers name it."""
+class TaggedBatch(NamedTuple):
+    """Papers and what a model said of them.
 
-    path: str
-    version: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Tagged:
-    """A paper and what the model said of it: arrays by the name of the signature's output, or what went wrong."""
-
-    paper: Paper
-    outputs: dict[str, np.ndarray]
-    error: str = ''
-
-
-def newest_export(model_dir: str) -> Export:
-    """Finds the newest export of a model folder.
-
-    Raises:
-        JobError: if the folder is no finished output of `train`.
+    Attributes:
+        papers: in order.
+        outputs: arrays by the name of the signature's output, their rows in the order of `papers`; none, if the model
+            failed.
+        version: of the model.
+        error: what went wrong with the only paper.
     """
-    from apache_beam.io.filesystems import FileSystems
 
-    outputs.require_completed(model_dir, 'train')
-    [match] = FileSystems.match([outputs.join(model_dir, features.EXPORT_DIR, '*', 'saved_model.pb')])
-    versions = [metadata.path.split('/')[-2] for metadata in match.metadata_list]
-    numbers = sorted((version for version in versions if version.isdecimal()), key=int)
-    if not numbers:
-        raise JobError(
-            f'{outputs.join(model_dir, features.EXPORT_DIR)} holds no export. Run "arxiv-tagger train" again.'
-        )
-    return Export(outputs.join(model_dir, features.EXPORT_DIR, numbers[-1]), numbers[-1])
-
-
-class LoadedExport:
-    """An export in memory: its signatures by name. TensorFlow is imported here, not where the pipeline is built."""
-
-    def __init__(self, path: str) -> None:
-        import tensorflow as tf
-
-        # The signatures hold their model weakly.
-        self._model = tf.saved_model.load(path)
-        self.signatures: dict[str, Callable[..., Any]] = dict(self._model.signatures)
+    papers: list[Paper]
+    outputs: dict[str, np.ndarray]
+    version: str
+    error: str = ''
 
 
 class LabelTable(NamedTuple):
@@ -77,105 +49,102 @@ class LabelTable(NamedTuple):
     propensities: np.ndarray
 
 
-def label_table(path: str) -> LabelTable:
+def label_table(export: Export) -> LabelTable:
     """Reads the label table of an export.
 
     Raises:
         JobError: if an earlier version of this program exported it.
     """
-    table = LoadedExport(path).signatures[features.LABEL_TABLE_SIGNATURE]()
+    table = LoadedExport(export).signatures[features.LABEL_TABLE_SIGNATURE]()
     if features.PROPENSITIES not in table:
-        raise JobError(f'{path} has no propensities: it is of an earlier version. Run "arxiv-tagger train" again.')
+        raise JobError(
+            f'{export.path} has no propensities: it is of an earlier version. Run "arxiv-tagger train" again.'
+        )
     names = [label.decode() for label in table[features.LABELS].numpy().tolist()]
     return LabelTable(names, table[features.THRESHOLDS].numpy(), table[features.PROPENSITIES].numpy())
 
 
-def halving(call: Callable[[Sequence[Paper]], list[Tagged]], papers: Sequence[Paper]) -> Iterator[Tagged]:
+def halving(
+    call: Callable[[Sequence[Paper]], dict[str, np.ndarray]], papers: Sequence[Paper], version: str
+) -> Iterator[TaggedBatch]:
     """Calls a model on a batch; where it fails, on each half, until the paper that it refuses is alone.
 
     Args:
-        call: tags papers, or raises.
+        call: what the model says of papers; or raises.
         papers: the batch.
+        version: of the model.
 
     Yields:
-        One result a paper, in order; of a paper that alone fails, one with `error` set.
+        Batches that together hold the papers in order; a paper that alone fails is one of its own, with `error` set.
     """
     try:
-        yield from call(papers)
+        outputs = call(papers)
     except Exception as error:
         if len(papers) == 1:
-            yield Tagged(papers[0], {}, str(error).splitlines()[0][:500] if str(error) else type(error).__name__)
+            what = str(error).splitlines()[0][:500] if str(error) else type(error).__name__
+            yield TaggedBatch(list(papers), {}, version, what)
             return
         middle = len(papers) // 2
-        yield from halving(call, papers[:middle])
-        yield from halving(call, papers[middle:])
+        yield from halving(call, papers[:middle], version)
+        yield from halving(call, papers[middle:], version)
+    else:
+        yield TaggedBatch(list(papers), outputs, version)
 
 
 class TagPapers(beam.PTransform[Any, Any]):
-    """Runs a signature of an export on papers. Output: `Tagged`, one a paper.
+    """Runs a signature of a model on batches of papers. Output: `TaggedBatch`.
 
-    Counters: those of Beam's RunInference (batches, latency, model size).
+    Counters: tag/papers, tag/refused; distribution: tag/batch_milliseconds.
     """
 
-    def __init__(self, export: Export, signature: str, batch_size: int, **constants: int) -> None:
+    def __init__(self, models: ModelSource, signature: str, **constants: int) -> None:
         """Configures the tagging.
 
         Args:
-            export: the model.
+            models: says which model tags a batch.
             signature: its name.
-            batch_size: papers a call, at most.
             **constants: int32 scalars that the signature takes beside title and abstract.
         """
         super().__init__()
-        self._handler = SavedModelHandler(export.path, signature, batch_size, constants)
+        self._tag = _Tag(models, signature, constants)
 
-    def expand(self, papers: beam.PCollection[Paper]) -> beam.PCollection[Tagged]:
+    def expand(self, batches: beam.PCollection[list[Paper]]) -> beam.PCollection[TaggedBatch]:
         """Runs the model."""
-        return papers | 'RunInference' >> RunInference(self._handler)
+        return batches | 'Tag' >> beam.ParDo(self._tag)
 
 
-class SavedModelHandler(ModelHandler[Paper, Tagged, LoadedExport]):
-    """Lets Beam's RunInference batch papers for, load, and call a SavedModel."""
-
-    def __init__(self, path: str, signature: str, batch_size: int, constants: dict[str, int]) -> None:
-        super().__init__()
-        self._path = path
+class _Tag(beam.DoFn):
+    def __init__(self, models: ModelSource, signature: str, constants: dict[str, int]) -> None:
+        self._models = models
         self._signature = signature
-        self._batch_size = batch_size
         self._constants = constants
+        self._papers = Metrics.counter('tag', 'papers')
+        self._refused = Metrics.counter('tag', 'refused')
+        self._milliseconds = Metrics.distribution('tag', 'batch_milliseconds')
 
-    def load_model(self) -> LoadedExport:
-        """Loads the model; RunInference shares it among the threads of a worker."""
-        return LoadedExport(self._path)
+    def setup(self) -> None:
+        self._holder = self._models.open()
 
-    def batch_elements_kwargs(self) -> dict[str, int]:
-        """Returns the batch sizes between which Beam chooses."""
-        return {'min_batch_size': min(16, self._batch_size), 'max_batch_size': self._batch_size}
+    def process(self, papers: list[Paper]) -> Iterator[TaggedBatch]:
+        model = self._holder.current()
+        begin = time.monotonic()
+        for tagged in halving(self._call(model), papers, model.version):
+            (self._refused if tagged.error else self._papers).inc(len(tagged.papers))
+            yield tagged
+        self._milliseconds.update(round(1000 * (time.monotonic() - begin)))
+        count('papers tagged', len(papers))
 
-    def run_inference(
-        self, batch: Sequence[Paper], model: LoadedExport, inference_args: dict[str, Any] | None = None
-    ) -> Iterator[Tagged]:
-        """Tags a batch."""
-        del inference_args
+    def _call(self, model: LoadedExport) -> Callable[[Sequence[Paper]], dict[str, np.ndarray]]:
         import tensorflow as tf
 
         signature = model.signatures[self._signature]
         constants = {name: tf.constant(value, tf.int32) for name, value in self._constants.items()}
 
-        def call(papers: Sequence[Paper]) -> list[Tagged]:
-            result = signature(
-                **{features.TITLE: tf.constant([paper.title.encode() for paper in papers], tf.string)},
-                **{features.ABSTRACT: tf.constant([paper.abstract.encode() for paper in papers], tf.string)},
-                **constants,
-            )
-            arrays = {name: tensor.numpy() for name, tensor in result.items()}
-            return [
-                Tagged(paper, {name: array[row] for name, array in arrays.items()}) for row, paper in enumerate(papers)
-            ]
+        def call(papers: Sequence[Paper]) -> dict[str, np.ndarray]:
+            texts = {
+                features.TITLE: tf.constant([paper.title.encode() for paper in papers], tf.string),
+                features.ABSTRACT: tf.constant([paper.abstract.encode() for paper in papers], tf.string),
+            }
+            return {name: tensor.numpy() for name, tensor in signature(**texts, **constants).items()}
 
-        yield from halving(call, batch)
-        count('papers tagged', len(batch))
-
-    def get_metrics_namespace(self) -> str:
-        """Returns the namespace of RunInference's metrics."""
-        return 'tag_papers'
+        return call

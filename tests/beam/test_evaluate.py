@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.evaluate import MeasurePapers
 from pipeline.runners import make_pipeline
-from pipeline.tagger import LabelTable, Tagged
+from pipeline.tagger import LabelTable, TaggedBatch
 from tests.helpers import paper
 from trainer.metrics import StreamingMetrics
 
@@ -21,7 +21,8 @@ SCORES = np.random.default_rng(1).random((300, 3), np.float32)
 
 def tagged(row):
     labels = [label for label, applies in zip(TABLE.labels, TRUTH[row], strict=True) if applies]
-    return Tagged(paper(str(row), ' '.join([*labels, 'math.NA'])), {'probabilities': SCORES[row]})
+    papers = [paper(str(row), ' '.join([*labels, 'math.NA']))]
+    return TaggedBatch(papers, {'probabilities': SCORES[row : row + 1]}, '1')
 
 
 def expected():
@@ -37,7 +38,7 @@ def measure(tmp_path, papers, *flags):
             | beam.Create(papers)
             | beam.Reshuffle()
             | beam.Map(tagged)
-            | MeasurePapers(TABLE, StreamingMetrics, batch_size=16)
+            | MeasurePapers(TABLE, StreamingMetrics)
             | beam.Map(lambda metrics: (tmp_path / 'metrics.json').write_text(json.dumps(metrics.result())))
         )
     return json.loads((tmp_path / 'metrics.json').read_text())

@@ -24,7 +24,7 @@ def expected(*ids, labels=('cs.LG',)):
 def reading(*patterns, labelled=True, **options):
     """A transform that reads the files."""
     config = InputConfig(patterns=tuple(map(str, patterns)), **({'max_rejected_fraction': 0.9} | options))
-    return ReadPapers(find_dumps(config, labelled=labelled), config, labelled=labelled)
+    return ReadPapers(find_dumps(config, labelled=labelled), config, labelled=labelled, batch_size=2)
 
 
 def checking(read, papers, letters, counts):
@@ -32,7 +32,8 @@ def checking(read, papers, letters, counts):
 
     def build(root):
         result = root | 'Read' >> read
-        assert_that(result.papers, equal_to(papers), 'papers')
+        papers_read = result.batches | beam.FlatMap(lambda batch: batch)
+        assert_that(papers_read, equal_to(papers), 'papers')
         assert_that(result.dead_letters, equal_to(letters), 'letters')
         assert_that((result.tallies,) | SumTallies(), equal_to([counts]), 'tallies')
 
@@ -157,7 +158,7 @@ def test_a_file_that_is_cut_off_is_one_dead_letter_on_demand_and_the_other_files
 
     def build(root):
         result = root | reading(tmp_path / '*', damaged_inputs='dead_letter')
-        assert_that(result.papers, some, 'papers')
+        assert_that(result.batches | beam.FlatMap(lambda batch: batch), some, 'papers')
         assert_that(result.dead_letters, one, 'letters')
 
     counters = run(build)
@@ -169,8 +170,8 @@ def test_too_many_dead_letters_fail_the_job_and_a_paper_goes_no_further(tmp_path
     seen = tmp_path / 'seen'
 
     def build(root):
-        papers = (root | reading(tmp_path / 'dump', max_rejected_fraction=0.05)).papers
-        _ = papers | beam.Map(lambda paper: seen.write_text(paper.id))
+        batches = (root | reading(tmp_path / 'dump', max_rejected_fraction=0.05)).batches
+        _ = batches | beam.Map(lambda batch: seen.write_text(batch[0].id))
 
     assert failure(build) == (
         '1 of 10 records (10.0%) are no valid papers: malformed_json 1. '
