@@ -132,10 +132,11 @@ def _evaluate(arguments: argparse.Namespace) -> Any:
             runners.start_early(beam_arguments, workers)
             with quiet.importing_tensorflow():
                 from pipeline import evaluate
-                from pipeline.exports import newest_export
+                from pipeline.exports import check_export, newest_export
                 from trainer.metrics import StreamingMetrics
 
             export = newest_export(config.model_dir)
+            check_export(export)
             metrics = evaluate.run(
                 config, dumps, export, StreamingMetrics, runners.make_pipeline(beam_arguments, workers)
             )
@@ -164,13 +165,15 @@ def _score(arguments: argparse.Namespace) -> Any:
             runners.start_early(beam_arguments, workers)
             with quiet.importing_tensorflow():
                 from pipeline import score
-                from pipeline.exports import newest_export
+                from pipeline.exports import check_export, newest_export
 
             export = newest_export(config.model_dir)
+            check_export(export)
             statistics = score.run(config, dumps, export, runners.make_pipeline(beam_arguments, workers), staging)
         rejected = sum(statistics['rejected'].values())
         _say(f'{statistics["read"]:,} records read: {statistics["tagged"]:,} tagged, {rejected:,} rejected')
         _say_rejected(statistics, config.output_dir)
+        _say(statistics['drift']['conclusion'])
         _say(f'Tagged papers: {config.output_dir}')
 
     return run
