@@ -83,7 +83,7 @@ def preprocessing_fn(
             features.LABEL_IDS: _sparse_rows(label_rows, label_ids, batch),
             features.PAPER_ID: inputs[features.PAPER_ID],
             features.WORDS: words,
-            features.NGRAMS: count_ngrams(words, config.ngram_max),
+            features.NGRAMS: number_of_ngrams(words, config.ngram_max),
             features.KNOWN_NGRAMS: tf.math.unsorted_segment_sum(counts, rows, batch),
         }
 
@@ -135,7 +135,7 @@ def fingerprint_ngrams(words: tf.RaggedTensor, ngram_max: int) -> tuple[tf.Tenso
     return tf.concat(all_rows, 0), tf.concat(fingerprints, 0)
 
 
-def count_ngrams(words: tf.Tensor, ngram_max: int) -> tf.Tensor:
+def number_of_ngrams(words: tf.Tensor, ngram_max: int) -> tf.Tensor:
     """Returns how many n-grams of 1 to `ngram_max` words texts of that many words have: int64 [batch] in and out."""
     # An n-gram begins at each word but the last n - 1.
     return tf.add_n([tf.maximum(words - shorter, 0) for shorter in range(ngram_max)])

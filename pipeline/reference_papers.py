@@ -67,9 +67,9 @@ def id_hashes(block: PaperBlock, rows: np.ndarray) -> np.ndarray:
     return np.array([keyed_hash(ids[row].decode(), 'reference paper') for row in rows.tolist()], np.int64)
 
 
-def smallest(chunks: Iterable[bytes], number: int = MAX_PAPERS) -> bytes:
-    """Returns the `number` smallest of all hashes, or as many as there are, ascending; int64 as bytes, in and out."""
-    return np.sort(np.frombuffer(b''.join(chunks), np.int64))[:number].tobytes()
+def smallest(chunks: Iterable[bytes]) -> bytes:
+    """Returns the MAX_PAPERS smallest of all hashes, or as many as there are, ascending: int64 as bytes in and out."""
+    return np.sort(np.frombuffer(b''.join(chunks), np.int64))[:MAX_PAPERS].tobytes()
 
 
 def reference_papers(block: PaperBlock, rows: np.ndarray, chosen: bytes) -> Iterator[ReferencePaper]:

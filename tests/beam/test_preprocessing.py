@@ -1,6 +1,7 @@
 """A text becomes n-grams, and n-grams become ids, counts and weights, as the recipe has it."""
 
 import collections
+import itertools
 import math
 
 import keras
@@ -20,6 +21,7 @@ from pipeline.preprocessing import (
     fingerprint_ngrams,
     hash_words,
     inverse_document_frequencies,
+    number_of_ngrams,
     preprocessing_fn,
     split_words,
     standardize,
@@ -27,6 +29,7 @@ from pipeline.preprocessing import (
     weigh,
 )
 from pipeline.spell_ngrams import agreed, spell
+from schemas import features
 from tests import blocks
 from tests.conftest import SAMPLES
 from tests.helpers import paper
@@ -96,6 +99,16 @@ def test_no_n_gram_reaches_from_one_text_into_the_next(ngram_max):
     for row, fingerprint_ in zip(rows.numpy().tolist(), found.numpy().tolist(), strict=True):
         by_row[row][fingerprint_] += 1
     assert by_row == {row: fingerprints_of(text, ngram_max) for row, text in enumerate(texts) if text}
+
+
+@pytest.mark.parametrize('ngram_max', [1, 2, 3, 4])
+def test_how_many_n_grams_a_text_has_follows_from_its_words(ngram_max):
+    texts = ['a b', '', 'c', 'a a a', 'b c d e f', '']
+    words = split_words(tf.constant(texts))
+    found = number_of_ngrams(words.row_lengths(), ngram_max)
+    assert found.dtype == tf.int64
+    assert found.numpy().tolist() == [fingerprints_of(text, ngram_max).total() for text in texts]
+    assert number_of_ngrams(int64(0, 1, 2, 7), 2).numpy().tolist() == [0, 1, 3, 13]
 
 
 @settings(max_examples=30, deadline=None)
@@ -184,11 +197,16 @@ def test_a_paper_becomes_ascending_ids_weights_and_labels_and_one_without_known_
         paper('3', 'cs.AI cs.LG math.CO', title='...', abstract='dog dog'),
     ]
     function = preprocessing_fn(NgramConfig(weighting='tf_idf', ngram_max=2), lambda _: known)
-    assert blocks.rows_of(function(blocks.raw_tensors(papers))) == {
+    found = function(blocks.raw_tensors(papers))
+    assert blocks.rows_of(found) == {
         '1': ([0, 1, 2], [1.0, 2.0, 8.0], [1, 2]),
         '2': ([], [], []),
         '3': ([1], [4.0], [0, 1]),
     }
+    # Both graphs of the first paper count.
+    expected = {'words': [7, 3, 2], 'ngrams': [13, 5, 3], 'known_ngrams': [4, 0, 2]}
+    assert {name: found[name].numpy().tolist() for name in expected} == expected
+    assert {found[name].dtype for name in expected} == {tf.int64}
 
 
 @pytest.fixture(scope='module')
@@ -246,7 +264,8 @@ def test_the_graph_finds_in_texts_what_is_looked_up_in_their_block_to_the_bit(sa
     block = PaperBlock.of(papers, 0, config)
     vocabulary = Vocabulary(most_frequent(count_rows(block.ngrams, np.ones(len(papers), bool)), 5000))
     known = blocks.constants(vocabulary, len(papers))
-    found = blocks.rows_of(preprocessing_fn(config, lambda _: known)(blocks.raw_tensors(papers)))
+    outputs = preprocessing_fn(config, lambda _: known)(blocks.raw_tensors(papers))
+    found = blocks.rows_of(outputs)
     splits, ids, counts = row_ngrams(block.ngrams, vocabulary, np.arange(len(papers)))
     rows = np.repeat(np.arange(len(papers)), np.diff(splits))
     weights = weigh(int64(*rows), int64(*ids), int64(*counts), known.idf, config).numpy()
@@ -254,3 +273,7 @@ def test_the_graph_finds_in_texts_what_is_looked_up_in_their_block_to_the_bit(sa
         paper.id: (ids[begin:end].tolist(), weights[begin:end].tolist())
         for paper, begin, end in zip(papers, splits[:-1], splits[1:], strict=True)
     }
+    totals = [counts[begin:end].sum() for begin, end in itertools.pairwise(splits)]
+    assert outputs[features.KNOWN_NGRAMS].numpy().tolist() == totals
+    everything = [fingerprints_of(paper.abstract, ngram_max).total() for paper in papers]
+    assert outputs[features.NGRAMS].numpy().tolist() == everything

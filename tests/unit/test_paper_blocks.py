@@ -1,4 +1,4 @@
-"""A paper block holds of its papers all that is needed later: their index, ids, labels and n-grams."""
+"""A paper block holds of its papers all that is needed later: their index, ids, labels, n-grams and text."""
 
 import numpy as np
 import pytest
@@ -40,6 +40,8 @@ def assert_same(found, expected):
     assert found.label_sets == expected.label_sets
     assert found.label_set_of.tolist() == expected.label_set_of.tolist()
     assert found.words == expected.words
+    rows = range(len(expected.paper_ids))
+    assert list(found.texts(rows)) == list(expected.texts(rows))
     for name, one, other in zip(BlockNgrams._fields, found.ngrams, expected.ngrams, strict=True):
         assert (name, one.dtype, one.tolist()) == (name, other.dtype, other.tolist())
 
@@ -98,6 +100,13 @@ def test_ids_come_back_whatever_characters_they_have(tmp_path):
     assert loaded(block, tmp_path).paper_ids == [id_.encode() for id_ in ODD_IDS]
 
 
+def test_the_text_of_any_of_its_papers_is_as_it_was_read_whichever_of_it_n_grams_are_made_of(tmp_path):
+    papers = [*PAPERS, Paper('4', 'Größe', 'Two\nlines,\t学习, and \0.', ('cs.LG',))]
+    block = loaded(PaperBlock.of(papers, 1, NgramConfig(text='title')), tmp_path)
+    assert list(block.texts([3, 0])) == [('Größe', 'Two\nlines,\t学习, and \0.'), ('Deep nets', 'Deep, deep NETS.')]
+    assert list(block.texts([])) == []
+
+
 def test_papers_without_a_word_make_a_block(tmp_path):
     block = loaded(
         PaperBlock.of([Paper('1', '?', '!', ('cs.LG',)), Paper('2', '.', '-', ())], 1, NgramConfig()), tmp_path
@@ -127,6 +136,7 @@ def test_any_block_comes_back_from_its_file_and_equal_papers_give_equal_bytes(pa
     assert PaperBlock.of(papers, 5, NgramConfig()).to_bytes() == block.to_bytes()
     names = [block.label_sets[number] for number in block.label_set_of]
     assert names == [' '.join(paper.labels) for paper in papers]
+    assert list(block.texts(range(len(papers)))) == [(paper.title, paper.abstract) for paper in papers]
 
 
 def test_words_are_those_of_the_text_in_its_order_each_spelled_once():
