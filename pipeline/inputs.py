@@ -35,7 +35,7 @@ _NO_DUMPS = {
 }
 
 
-class NoDump(JobError):
+class NoDumpError(JobError):
     """A file can be read, but is no dump of papers. `reason` is one of `Reason`, `head` how the file begins."""
 
     def __init__(self, reason: Reason, message: str, head: bytes) -> None:
@@ -44,12 +44,13 @@ class NoDump(JobError):
         self.head = head
 
 
-def find_dumps(config: InputConfig, *, labelled: bool) -> list[Dump]:
+def find_dumps(config: InputConfig, *, labelled: bool | None) -> list[Dump]:
     """Finds the files that the patterns match, and looks into each.
 
     Args:
         config: the patterns, and what the user said of the columns.
-        labelled: whether the papers' categories are wanted; a CSV file then needs a column for them.
+        labelled: whether the papers' categories are wanted; a CSV file then needs a column for them. None: where there
+            are some.
 
     Returns:
         The dumps in the order of their paths, each once.
@@ -137,7 +138,7 @@ def inspect(path: str, size: int, options: ReadOptions) -> Dump:
         options: what the user said of the dumps.
 
     Raises:
-        NoDump: if it is of no known format, or damaged from its first bytes on.
+        NoDumpError: if it is of no known format, or damaged from its first bytes on.
         JobError: if it cannot be read.
     """
     blocks = stored_blocks(path, block_bytes=_HEAD_BYTES)
@@ -152,7 +153,7 @@ def inspect(path: str, size: int, options: ReadOptions) -> Dump:
     except DamagedFile as damage:
         if not head:
             message = f'{path} is damaged: {damage}, and nothing of it can be read. Fetch it again.'
-            raise NoDump(Reason.DAMAGED_FILE, message, first) from damage
+            raise NoDumpError(Reason.DAMAGED_FILE, message, first) from damage
     dump = Dump(path, size, compression)
     text = head.removeprefix(BYTE_ORDER_MARK)
     if not text.strip():
@@ -161,16 +162,16 @@ def inspect(path: str, size: int, options: ReadOptions) -> Dump:
         try:
             recognised = format_.recognise(dump, text, options)
         except JobError as error:
-            raise NoDump(Reason.UNKNOWN_FORMAT, str(error), head) from error
+            raise NoDumpError(Reason.UNKNOWN_FORMAT, str(error), head) from error
         if recognised:
             return recognised
     names = ', '.join(format_.name for format_ in FORMATS)
     for beginning, kind in _NO_DUMPS.items():
         if re.match(beginning, text, re.IGNORECASE):
             message = f'{path} is {kind}, and no dump of papers (known formats: {names}). Fetch it again.'
-            raise NoDump(Reason.UNKNOWN_FORMAT, message, head)
+            raise NoDumpError(Reason.UNKNOWN_FORMAT, message, head)
     begin = text.lstrip().split(b'\n')[0][:60].decode(errors='replace')
-    raise NoDump(Reason.UNKNOWN_FORMAT, f'{path} is in no known format ({names}). It begins: {begin!r}', head)
+    raise NoDumpError(Reason.UNKNOWN_FORMAT, f'{path} is in no known format ({names}). It begins: {begin!r}', head)
 
 
 def _cause(error: Exception) -> str:

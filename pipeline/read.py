@@ -42,7 +42,7 @@ class ReadPapers(beam.PTransform[Any, Any]):
             there is no valid paper.
     """
 
-    def __init__(self, dumps: Sequence[Dump], config: InputConfig, *, labelled: bool, batch_size: int) -> None:
+    def __init__(self, dumps: Sequence[Dump], config: InputConfig, *, labelled: bool | None, batch_size: int) -> None:
         super().__init__()
         self._dumps = dumps
         self._config = config
@@ -74,12 +74,12 @@ class ReadDumps(beam.PTransform[Any, Any]):
         JobError: if a file cannot be read, or is damaged and the config does not tolerate it.
     """
 
-    def __init__(self, config: InputConfig, *, labelled: bool, batch_size: int) -> None:
+    def __init__(self, config: InputConfig, *, labelled: bool | None, batch_size: int) -> None:
         """Configures the reading.
 
         Args:
             config: what the user said of the dumps.
-            labelled: whether papers without a known category are rejected.
+            labelled: whether papers without a known category are rejected; see `parse_paper`.
             batch_size: papers a batch, at most.
         """
         super().__init__()

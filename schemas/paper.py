@@ -117,7 +117,7 @@ class RejectedRecord(ValueError):  # noqa: N818 - named for what it is, not for 
         self.reason = str(reason)
 
 
-def parse_paper(fields: Mapping[str, Any], *, labelled: bool) -> tuple[Paper, CanonicalCategories]:
+def parse_paper(fields: Mapping[str, Any], *, labelled: bool | None) -> tuple[Paper, CanonicalCategories]:
     r"""Makes a valid paper of a record's fields.
 
     >>> parse_paper({'id': '0704.0001v2', 'title': 'A\n  title', 'abstract': ' Text. ', 'categories': 'hep-ph cs.NA'},
@@ -126,7 +126,8 @@ def parse_paper(fields: Mapping[str, Any], *, labelled: bool) -> tuple[Paper, Ca
 
     Args:
         fields: any of `FIELDS`; `categories` is a string of names separated by blanks, or a list of names.
-        labelled: whether a paper needs a known category to be valid; if not, its categories are not looked at.
+        labelled: whether a paper needs a known category to be valid; if not, its categories are not looked at. None:
+            they are taken where they are valid.
 
     Returns:
         The paper, and what its category strings meant.
@@ -137,7 +138,7 @@ def parse_paper(fields: Mapping[str, Any], *, labelled: bool) -> tuple[Paper, Ca
     title = ' '.join(_text(fields, 'title', Reason.MISSING_TITLE).split())
     abstract = _text(fields, 'abstract', Reason.MISSING_ABSTRACT)
     # What is not asked for cannot be wrong.
-    categories = canonical_categories(_category_names(fields.get('categories')) if labelled else [])
+    categories = canonical_categories(_wanted_names(fields.get('categories'), labelled))
     if labelled and not categories.labels:
         found = ', '.join([*categories.unknown, *categories.msc, *categories.acm][:5])
         raise RejectedRecord(
@@ -160,6 +161,15 @@ def _text(fields: Mapping[str, Any], name: str, missing: Reason) -> str:
     if not text:
         raise RejectedRecord(missing, f'{name} holds nothing but white space')
     return text
+
+
+def _wanted_names(categories: Any, labelled: bool | None) -> list[str]:
+    try:
+        return _category_names(categories) if labelled is not False else []
+    except RejectedRecord:
+        if labelled:
+            raise
+        return []
 
 
 def _category_names(categories: Any) -> list[str]:

@@ -48,17 +48,17 @@ class ReadOptions:
     """What the user said about the dumps.
 
     Attributes:
-        labelled: whether the papers' categories are wanted.
+        labelled: whether the papers' categories are wanted; None: where there are some.
         max_record_bytes: a record longer than this becomes a dead letter.
         csv_columns: (field of `Paper`, column that holds it), for CSV files with columns of other names.
     """
 
-    labelled: bool = True
+    labelled: bool | None = True
     max_record_bytes: int = 1 << 20
     csv_columns: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def of(cls, config: InputConfig, *, labelled: bool) -> ReadOptions:
+    def of(cls, config: InputConfig, *, labelled: bool | None) -> ReadOptions:
         """Returns the options that a config asks for."""
         return cls(labelled, config.max_record_bytes, tuple(config.csv_columns.items()))
 

@@ -154,7 +154,7 @@ def _next_row(lines: _Lines, delimiter: str) -> list[str] | RejectedRecord | Dam
         return error
 
 
-def _record(dump: Dump, position: int, raw: bytes, row: list[str], labelled: bool) -> Record | DeadLetter:
+def _record(dump: Dump, position: int, raw: bytes, row: list[str], labelled: bool | None) -> Record | DeadLetter:
     try:
         if len(row) != dump.width:
             raise RejectedRecord(Reason.MALFORMED_CSV, f'the record has {len(row)} columns, the header {dump.width}')
@@ -162,11 +162,20 @@ def _record(dump: Dump, position: int, raw: bytes, row: list[str], labelled: boo
         for field, value in fields.items():
             if not value.isascii() and any('\udc80' <= character <= '\udcff' for character in value):
                 raise RejectedRecord(Reason.INVALID_ENCODING, f'{field} is not UTF-8')
-        if labelled and 'categories' in fields:
-            fields['categories'] = parse_terms(fields['categories'])
+        if labelled is not False and 'categories' in fields:
+            fields['categories'] = _terms(fields['categories'], required=bool(labelled))
     except RejectedRecord as rejection:
         return DeadLetter(dump.path, position, rejection.reason, str(rejection), raw)
     return Record(dump.path, position, raw, fields)
+
+
+def _terms(text: str, *, required: bool) -> str | list[str] | None:
+    try:
+        return parse_terms(text)
+    except RejectedRecord:
+        if required:
+            raise
+        return None
 
 
 def parse_terms(text: str) -> str | list[str]:

@@ -189,6 +189,12 @@ def test_papers_to_be_tagged_need_no_column_of_categories():
     ]
 
 
+def test_where_categories_need_not_be_a_row_of_bad_ones_has_none():
+    content = HEADER + GOOD + b'Two,Text.,"[1, 2]"\n'
+    first, second = split_letters(read(content, labelled=None))[0]
+    assert (type(first['categories']), second['categories']) == (list, None)
+
+
 def test_a_csv_file_is_known_by_its_header_and_read_as_one_piece():
     dump = recognised(HEADER + GOOD, path='dump.json')
     assert (dump.format, dump.width) == ('kaggle_csv', 3)

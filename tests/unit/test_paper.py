@@ -122,6 +122,13 @@ def test_a_paper_to_be_tagged_needs_no_category():
     assert categories.unknown == ()
 
 
+@pytest.mark.parametrize(
+    ('categories', 'labels'), [(None, ()), ('cs.LG hep-th', ('cs.LG', 'hep-th')), (7, ()), ('nothing known', ())]
+)
+def test_where_categories_need_not_be_they_are_taken_where_they_are_valid(categories, labels):
+    assert parse_paper(FIELDS | {'categories': categories}, labelled=None)[0].labels == labels
+
+
 def test_what_the_categories_meant_comes_beside_the_paper():
     _, categories = parse_paper(FIELDS | {'categories': ['cmp-lg', 'cs.XX', '68T50', 'I.2.7; I.5']}, labelled=True)
     assert categories.renamed == (('cmp-lg', 'cs.CL'),)
@@ -162,7 +169,10 @@ JSON = st.recursive(
 )
 
 
-@given(fields=st.fixed_dictionaries({}, optional=dict.fromkeys((*FIELDS, 'updated'), JSON)), labelled=st.booleans())
+@given(
+    fields=st.fixed_dictionaries({}, optional=dict.fromkeys((*FIELDS, 'updated'), JSON)),
+    labelled=st.sampled_from([True, False, None]),
+)
 def test_whatever_json_holds_is_a_valid_paper_or_rejected_in_publishable_words(fields, labelled):
     record = Record('dump', 0, b'raw', fields)
     try:
