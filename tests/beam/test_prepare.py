@@ -170,4 +170,11 @@ def test_a_tiny_dump_becomes_exactly_this(tmp_path):
             expected = [1.3329579, 0.6664789, 0.6664789, 0.6664789]
             assert feature['ngram_weights'].float_list.value == pytest.approx(expected, abs=1e-6)
     assert sorted(ids) == [b'%02d' % number for number in range(20)]
+    [line] = gzip.decompress(found['reference_papers.jsonl.gz']).splitlines()
+    reference = json.loads(line)
+    assert line.decode() == (
+        f'{{"id": "{reference["id"]}", "title": "Title {reference["id"]}", "abstract": "Deep nets: deep!"}}'
+    )
+    validation = gzip.decompress(found['examples/validation/part-00000-of-00001.tfrecord.gz'])
+    assert reference['id'].encode() in validation
     assert gzip.decompress(found['examples/test/part-00000-of-00001.tfrecord.gz']).count(b'paper_id') == 1

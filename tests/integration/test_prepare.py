@@ -18,6 +18,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from pipeline.hashing import keyed_hash
 from schemas import features
 from schemas.taxonomy import canonical_categories
 from tests.conftest import ROOT, files_below, run_command, write_json_lines
@@ -150,6 +151,30 @@ def test_weights_are_ascending_and_of_length_one(prepared_dir):
         assert ids == sorted(set(ids))
         assert labels == sorted(set(labels))
         assert np.linalg.norm(weights) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_validation_papers_are_published_as_they_were_read_in_the_order_of_a_hash(prepared_dir, sample_papers):
+    content = (prepared_dir / 'reference_papers.jsonl.gz').read_bytes()
+    read = {paper['id']: paper for paper in sample_papers}
+    in_order = sorted(examples(prepared_dir, 'validation'), key=lambda id_: keyed_hash(id_, 'reference paper'))
+    assert [json.loads(line) for line in gzip.decompress(content).decode().split('\n')[:-1]] == [
+        {'id': id_, 'title': ' '.join(read[id_]['title'].split()), 'abstract': read[id_]['abstract'].strip()}
+        for id_ in in_order
+    ]
+    # Neither a time nor a name.
+    assert content[:10] == b'\x1f\x8b\x08\0\0\0\0\0\0\xff'
+
+
+def test_the_transform_graph_counts_words_and_n_grams_known_and_unknown(prepared_dir, sample_papers):
+    layer = tft.TFTransformOutput(str(prepared_dir / 'transform_graph')).transform_features_layer()
+    ids = set(examples(prepared_dir, 'validation'))
+    papers = [paper for paper in sample_papers if paper['id'] in ids]
+    texts = [' '.join(f'{paper["title"]} {paper["abstract"]}'.split()) for paper in papers]
+    found = layer({name: tf.constant([paper[name] for paper in papers]) for name in ('title', 'abstract')})
+    ngrams, known = [ngrams_of(text) for text in texts], {ngram for ngram, *_ in vocabulary(prepared_dir)}
+    assert found['words'].numpy().tolist() == [sum(' ' not in ngram for ngram in some) for some in ngrams]
+    assert found['ngrams'].numpy().tolist() == [len(some) for some in ngrams]
+    assert found['known_ngrams'].numpy().tolist() == [sum(ngram in known for ngram in some) for some in ngrams]
 
 
 @pytest.mark.slow
