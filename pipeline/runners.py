@@ -69,6 +69,25 @@ def make_pipeline(flags: Sequence[str], workers_of_use: int = _MOST_WORKERS) -> 
     return beam.Pipeline(options=options)
 
 
+def make_streaming_pipeline(flags: Sequence[str]) -> Any:
+    """Makes an empty streaming pipeline of Beam flags; without --runner it runs in this process.
+
+    Args:
+        flags: as typed, `--name=value` or `--name value`.
+    """
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+
+    options = PipelineOptions(list(flags))
+    standard = options.view_as(StandardOptions)
+    standard.streaming = True
+    if _SHORT_NAMES.get((standard.runner or 'direct').lower()) == _IN_PROCESS:
+        from pipeline.local_streaming import LocalStreamingRunner
+
+        return beam.Pipeline(runner=LocalStreamingRunner(), options=options)
+    return beam.Pipeline(options=options)
+
+
 def start_early(flags: Sequence[str], workers_of_use: int = _MOST_WORKERS) -> int:
     """Starts what the workers of `make_pipeline` will be forked from, so that it imports while this process does.
 
