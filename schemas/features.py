@@ -40,6 +40,7 @@ METRICS_FILE = 'metrics.json'
 HISTORY_FILE = 'history.csv'
 LOGS_DIR = 'logs'
 CHECKPOINTS_DIR = 'checkpoints'
+BEST_WEIGHTS_FILE = f'{CHECKPOINTS_DIR}/best.weights.h5'
 PLOTS_DIR = 'plots'
 LABEL_FIGURES_FILE = 'labels.tsv'
 MODEL_CARD_FILE = 'model_card.md'
@@ -73,6 +74,8 @@ TRAIN_PUBLISHES = (
     LABEL_FIGURES_FILE,
     MODEL_CARD_FILE,
 )
+# Beside the windows of a streaming job: which model it uses, and why.
+MODEL_STATUS_FILE = 'model_status.json'
 SCORE_PUBLISHES = ('part-*', DEAD_LETTERS_DIR, STATISTICS_FILE)
 
 # Signatures of the exported model, and the names of their outputs.
@@ -80,7 +83,6 @@ SERVING_SIGNATURE = 'serving_default'
 PREDICT_ALL_SIGNATURE = 'predict_all'
 TAG_SIGNATURE = 'tag'
 EXPLAIN_SIGNATURE = 'explain'
-TOP_K_SIGNATURE = 'top_k'
 LABEL_TABLE_SIGNATURE = 'label_table'
 SCORES = 'scores'
 ACCEPTED = 'accepted'

@@ -85,15 +85,32 @@ def frequent_ngrams(prepared: Prepared, number: int) -> list[tuple[str, int]]:
     Raises:
         JobError: if their table is missing, damaged, or of another vocabulary.
     """
+    with _reading_ngrams(prepared) as rows:
+        return [(ngram.decode(), int(papers)) for ngram, _, _, papers in (row.split(b'\t') for row in rows[:number])]
+
+
+def spelled_ngrams(prepared: Prepared) -> list[bytes]:
+    """Lists the spelling of all n-grams, in order of ids.
+
+    Raises:
+        JobError: as `frequent_ngrams`.
+    """
+    with _reading_ngrams(prepared) as rows:
+        return [row[: row.index(b'\t')] for row in rows]
+
+
+@contextlib.contextmanager
+def _reading_ngrams(prepared: Prepared) -> Iterator[list[bytes]]:
+    """A context for parsing the lines of the table of n-grams, that says what is wrong with it."""
     path = outputs.join(prepared.data_dir, features.NGRAMS_FILE)
     try:
-        rows = outputs.read_bytes(path).decode().split('\n')[1:-1]
+        rows = outputs.read_bytes(path).split(b'\n')[1:-1]
         if len(rows) != prepared.ngrams:
             raise JobError(
                 f'{path} lists {len(rows):,} n-grams, but {features.STATISTICS_FILE} says {prepared.ngrams:,}. '
                 f'{PREPARE_AGAIN}'
             )
-        return [(ngram, int(papers)) for ngram, _, _, papers in (row.split('\t') for row in rows[:number])]
+        yield rows
     except (OSError, ValueError) as error:
         what = 'is missing' if isinstance(error, FileNotFoundError) else 'cannot be read or is damaged'
         raise JobError(f'{path} {what}. {PREPARE_AGAIN}') from error

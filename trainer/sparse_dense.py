@@ -135,12 +135,18 @@ class SparseDense(keras.layers.Layer):
         self.bias = self.add_weight(shape=(self.units,), initializer=self.bias_initializer, name='bias')
 
     def call(self, inputs: Any, training: bool = False) -> Any:
+        return self.activate(self.sums(inputs, training))
+
+    def sums(self, inputs: Any, training: bool = False) -> Any:
+        """Adds up the weighted rows of the kernel: float32 [papers, units + linear_units]."""
         if isinstance(inputs, tf.SparseTensor):
             weights = inputs.with_values(self._drop(inputs.values, training))
-            sums = embedding_bags(self.kernel.value, weights, trains=training)
-        else:
-            ids, weights = inputs
-            sums = padded_embedding_bags(self.kernel, ids, self._drop(weights, training))
+            return embedding_bags(self.kernel.value, weights, trains=training)
+        ids, weights = inputs
+        return padded_embedding_bags(self.kernel, ids, self._drop(weights, training))
+
+    def activate(self, sums: Any) -> Any:
+        """Makes the layer's output of what `sums` gives."""
         bias = keras.ops.cast(self.bias, self.compute_dtype)
         hidden = self.activation(keras.ops.cast(sums[:, : self.units], self.compute_dtype) + bias)
         return (hidden, sums[:, self.units :]) if self.linear_units else hidden

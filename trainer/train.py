@@ -6,6 +6,7 @@ import dataclasses
 import importlib.metadata
 import math
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -15,7 +16,7 @@ import tensorflow as tf
 
 from schemas import features, outputs
 from schemas.errors import JobError
-from trainer import callbacks, dataset, export, history, prepared, reports, strategies
+from trainer import callbacks, dataset, export, history, prepared, reference, reports, strategies
 from trainer.config import TrainConfig
 from trainer.curves import Curves
 from trainer.decisions import Decisions, decide, described
@@ -65,6 +66,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
         keras.utils.set_random_seed(config.seed)
         data = prepared.open_prepared(config.data_dir)
         ngrams = prepared.frequent_ngrams(data, reports.PROJECTED_NGRAMS)
+        papers = reference.read_reference_papers(config.data_dir)
         with prepared.naming_bad_shards(data):
             tagger, course = _trained(config, data, strategy)
             _say(f'Measuring the weights of epoch {history.best_epoch(course.rows)} on the validation and test papers')
@@ -81,7 +83,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
             'config': _settings(config, data),
         }
         _say('Exporting the model')
-        _save(config, data, tagger, decisions.thresholds.by_label, staging)
+        _save(config, data, tagger, decisions.thresholds.by_label, papers, staging)
         reports.write_reports(
             staging,
             prepared=data,
@@ -223,12 +225,20 @@ def _decide(
 
 
 def _save(
-    config: TrainConfig, data: Prepared, model: keras.Model, thresholds: npt.NDArray[np.float32], staging: str
+    config: TrainConfig,
+    data: Prepared,
+    model: keras.Model,
+    thresholds: npt.NDArray[np.float32],
+    papers: Sequence[reference.ReferencePaper],
+    staging: str,
 ) -> None:
     version = export.next_version(outputs.join(config.model_dir, features.EXPORT_DIR))
-    tagger = export.Tagger(model, data.transform, data.labels, thresholds, data.propensities, config.top_k)
+    folder = outputs.join(staging, features.EXPORT_DIR, str(version))
+    ngrams = prepared.spelled_ngrams(data)
+    tagger = export.Tagger(model, data.transform, ngrams, data.labels, thresholds, data.propensities, config.top_k)
     try:
-        export.save_tagger(tagger, outputs.join(staging, features.EXPORT_DIR, str(version)))
+        export.save_tagger(tagger, folder)
+        reference.write_reference(folder, papers, config.top_k)
         outputs.make_folder(outputs.join(staging, features.CHECKPOINTS_DIR))
         model.save_weights(outputs.join(staging, features.CHECKPOINTS_DIR, _BEST_WEIGHTS))
     except (OSError, tf.errors.OpError) as error:

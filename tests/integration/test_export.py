@@ -1,8 +1,13 @@
 """The exported model stands alone: a fresh interpreter, TensorFlow and nothing else, from a moved folder."""
 
+import collections
 import csv
+import gzip
+import importlib.metadata
+import itertools
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +18,7 @@ import pytest
 import tensorflow as tf
 
 from schemas import features
+from schemas.profile import Profile
 from trainer import dataset
 from trainer.model import build_tagger
 from trainer.shards import shards
@@ -52,6 +58,12 @@ def serve(export, code, tmp_path, papers=()):
     )
     assert done.returncode == 0, done.stderr
     return dict(np.load(tmp_path / 'answer.npz', allow_pickle=True))
+
+
+def tokens(text):
+    """The words of a text as the transform graph splits it: in bytes, as case, blanks and punctuation are ASCII's."""
+    words = re.sub(rb'[!"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~\']', b'', text.encode().lower()).split()
+    return [word.decode() for word in words]
 
 
 @pytest.fixture(scope='module')
@@ -101,7 +113,7 @@ texts = {key: [p[key] for p in papers] for key in ('title', 'abstract')}
 answer = {'all': call('predict_all', **texts)['probabilities'], **call('serving_default', **texts)}
 answer |= {f'table_{key}': value for key, value in call('label_table').items()}
 for k in (1, 3, 10**6):
-    answer |= {f'{k}_{key}': value for key, value in call('top_k', **texts, k=k).items()}
+    answer |= {f'{k}_{key}': value for key, value in call('tag', **texts, k=k).items()}
 """
     answer = serve(export, code, tmp_path, sample_papers[:20])
     metrics = json.loads((pathlib.Path(model_dir) / features.METRICS_FILE).read_text())
@@ -122,6 +134,106 @@ for k in (1, 3, 10**6):
         np.testing.assert_array_equal(answer[f'{prefix}labels'], labels[best[:, :k]])
         np.testing.assert_array_equal(answer[f'{prefix}scores'], scores[:, :k])
         np.testing.assert_array_equal(answer[f'{prefix}accepted'], scores[:, :k] >= thresholds[best[:, :k]])
+
+
+def test_tagging_counts_words_and_ngrams_and_in_how_many_papers_the_most_frequent_ones_are(
+    export, sample_papers, prepared_dir, tmp_path
+):
+    texts = [(paper['title'], paper['abstract']) for paper in sample_papers[:20]] + [('', ''), ('The', 'the THE, the.')]
+    papers = [{'title': title, 'abstract': abstract} for title, abstract in texts]
+    code = """
+answer = call('tag', title=[p['title'] for p in papers], abstract=[p['abstract'] for p in papers], k=3)
+answer |= {f'none_{key}': value for key, value in
+           call('tag', title=tf.constant([], tf.string), abstract=tf.constant([], tf.string), k=3).items()}
+"""
+    answer = serve(export, code, tmp_path, papers)
+    lines = (pathlib.Path(prepared_dir) / features.NGRAMS_FILE).read_text('utf-8').split('\n')[1:-1]
+    ids = {line.split('\t')[0]: number for number, line in enumerate(lines)}
+    words = [tokens(f'{title} {abstract}') for title, abstract in texts]
+    ngrams = [[*text, *(' '.join(pair) for pair in itertools.pairwise(text))] for text in words]
+    assert answer['words'].tolist() == [len(text) for text in words]
+    assert answer['ngrams'].tolist() == [len(text) for text in ngrams]
+    assert answer['known_ngrams'].tolist() == [sum(ngram in ids for ngram in text) for text in ngrams]
+    assert (answer['words'][-1], answer['ngrams'][-1]) == (4, 7)
+    found = collections.Counter(ids[ngram] for text in ngrams for ngram in set(text) if ngram in ids)
+    assert answer['ngram_papers'].tolist() == [found[id_] for id_ in range(features.MOST_FREQUENT_NGRAMS)]
+    assert {answer[name].dtype for name in ('words', 'ngrams', 'known_ngrams', 'ngram_papers')} == {np.dtype('int64')}
+    assert answer['none_words'].shape == answer['none_known_ngrams'].shape == (0,)
+    assert answer['none_ngram_papers'].tolist() == [0] * features.MOST_FREQUENT_NGRAMS
+
+
+def test_explaining_gives_what_tagging_gives_and_ngrams_of_the_text_with_what_they_add_to_the_logit(
+    export, sample_papers, prepared_dir, tmp_path
+):
+    papers = [*sample_papers[:5], {'title': '', 'abstract': ''}, {'title': 'Neural', 'abstract': 'xqzzy'}]
+    code = """
+texts = {key: [p[key] for p in papers] for key in ('title', 'abstract')}
+answer = call('explain', **texts, k=3, n=10)
+answer |= {f'tag_{key}': value for key, value in call('tag', **texts, k=3).items()}
+answer |= {f'all_{key}': value for key, value in call('explain', **texts, k=1, n=10**6).items()}
+answer |= {f'no_{key}': value for key, value in call('explain', **texts, k=0, n=-1).items()}
+none = tf.constant([], tf.string)
+answer |= {f'none_{key}': value for key, value in call('explain', title=none, abstract=none, k=3, n=4).items()}
+"""
+    answer = serve(export, code, tmp_path, papers)
+    for name in [name.removeprefix('tag_') for name in answer if name.startswith('tag_')]:
+        np.testing.assert_array_equal(answer[name], answer[f'tag_{name}'])
+    names, contributions = answer['explanations'], answer['contributions']
+    assert names.shape == contributions.shape == (7, 3, 10)
+    assert contributions.dtype == np.float32
+    assert answer['no_explanations'].shape == (7, 0, 0)
+    assert answer['none_contributions'].shape == (0, 3, 4)
+    lines = (pathlib.Path(prepared_dir) / features.NGRAMS_FILE).read_text('utf-8').split('\n')[1:-1]
+    known = {line.split('\t')[0] for line in lines}
+    assert answer['all_explanations'].shape == (7, 1, len(lines))
+    for row, paper in enumerate(papers):
+        text = tokens(f'{paper["title"]} {paper["abstract"]}')
+        held = known & {*text, *map(' '.join, itertools.pairwise(text))}
+        explained = [name.decode() for name in answer['all_explanations'][row, 0] if name]
+        assert sorted(explained) == sorted(held)
+        for label in range(3):
+            best = [name.decode() for name in names[row, label]]
+            size = np.abs(contributions[row, label])
+            assert len({*best} - {''}) == min(10, len(held)) == np.count_nonzero(size)
+            assert np.all(size[:-1] >= size[1:])
+    # The first ten of all are the ten; an empty paper has none.
+    np.testing.assert_array_equal(answer['all_explanations'][:, 0, :10], names[:, 0])
+    assert names[5].tolist() == [[b''] * 10] * 3
+    assert names[6, 0].tolist() == [b'neural'] + [b''] * 9
+
+
+def test_an_export_lists_its_files_and_holds_held_out_papers_with_its_own_answers(
+    export, prepared_dir, model_dir, tmp_path
+):
+    files = {str(path.relative_to(export)): path.stat().st_size for path in export.rglob('*') if path.is_file()}
+    del files[features.EXPORT_FILE]
+    version = importlib.metadata.version('arxiv-tagger')
+    described = json.loads((export / features.EXPORT_FILE).read_text())
+    assert described == {'format': 1, 'arxiv_tagger': version, 'files': files}
+    assert list(described['files']) == sorted(files)
+
+    with gzip.open(pathlib.Path(prepared_dir) / features.REFERENCE_PAPERS_FILE, 'rt', encoding='utf-8') as file:
+        papers = [json.loads(line) for line in file]
+    answered = [json.loads(line) for line in (export / features.REFERENCE_ANSWERS_FILE).read_text('utf-8').splitlines()]
+    assert len(answered) == min(len(papers), 32)
+    k = json.loads((pathlib.Path(model_dir) / features.METRICS_FILE).read_text())['config']['top_k']
+    code = f'answer = call("tag", title=[p["title"] for p in papers], abstract=[p["abstract"] for p in papers], k={k})'
+    answer = serve(export, code, tmp_path, papers)
+    for row, (paper, stored) in enumerate(zip(papers, answered, strict=False)):
+        assert (stored['title'], stored['abstract']) == (paper['title'], paper['abstract'])
+        assert stored['labels'] == [label.decode() for label in answer['labels'][row]]
+        np.testing.assert_allclose(stored['scores'], answer['scores'][row], atol=1e-6)
+        assert stored['accepted'] == answer['accepted'][row].tolist()
+        assert list(stored) == ['title', 'abstract', 'labels', 'scores', 'accepted']
+
+    profile = Profile.from_json(json.loads((export / features.REFERENCE_PROFILE_FILE).read_text()))
+    expected = Profile.empty(features.MOST_FREQUENT_NGRAMS)
+    expected.add(answer)
+    assert profile.papers == len(papers)
+    # Scores at the border between two cells can fall into either, on another machine or in other batches.
+    assert abs(profile.best_scores - expected.best_scores) < 100 * len(papers)
+    whole = ('papers', 'words', 'ngrams', 'known_ngrams', 'word_histogram', 'first_labels', 'ngram_papers')
+    assert {name: profile.to_json()[name] for name in whole} == {name: expected.to_json()[name] for name in whole}
 
 
 def test_loading_an_export_warns_of_nothing(export, tmp_path):

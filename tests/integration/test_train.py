@@ -1,6 +1,7 @@
 """`train` publishes a whole model or nothing, and the same one twice."""
 
 import csv
+import gzip
 import hashlib
 import json
 import pathlib
@@ -91,6 +92,8 @@ def test_training_twice_gives_the_same_bytes(prepared_dir, tmp_path):
         'metrics.json',
         'export/1/saved_model.pb',
         'export/1/fingerprint.pb',
+        # How large these are.
+        'export/1/assets.extra/export.json',
     }
     assert train(small(prepared_dir, tmp_path / 'third', seed=1))['validation'] != first['validation']
 
@@ -275,6 +278,18 @@ def test_an_ngram_vocabulary_that_changed_is_told(prepared_dir, tmp_path):
     )
     table.unlink()
     assert refusal(data_dir, tmp_path / 'model') == f'{table} is missing. {AGAIN}'
+
+
+def test_data_of_an_earlier_prepare_without_reference_papers_or_with_damaged_ones_is_told(prepared_dir, tmp_path):
+    data = copy(prepared_dir, tmp_path / 'data')
+    path = data / features.REFERENCE_PAPERS_FILE
+    again = 'Run "arxiv-tagger prepare" again, with --overwrite.'
+    whole = path.read_bytes()
+    for content in (whole[: len(whole) // 2], gzip.compress(b'{"title": "Sums"}\n'), b'no gzip'):
+        path.write_bytes(content)
+        assert refusal(data, tmp_path / 'model') == f'{path} cannot be read or is damaged. {again}'
+    path.unlink()
+    assert refusal(data, tmp_path / 'model') == f'{path} is missing. {again}'
 
 
 def test_a_transform_graph_that_cannot_be_read_is_told_before_training(prepared_dir, tmp_path):
