@@ -89,8 +89,8 @@ def reference_lines(papers: Sequence[ReferencePaper], answers: Answers) -> list[
     >>> import numpy as np
     >>> reference_lines(
     ...     [ReferencePaper('On sums', 'We add.')],
-    ...     {'labels': np.array([[b'math.NT']]), 'scores': np.array([[.1]], 'f'), 'accepted': np.array([[False]])})
-    ['{"title": "On sums", "abstract": "We add.", "labels": ["math.NT"], "scores": [0.1], "accepted": [false]}\n']
+    ...     {'labels': np.array([[b'math.NT']]), 'scores': np.array([[.5]], 'f'), 'accepted': np.array([[False]])})
+    ['{"title": "On sums", "abstract": "We add.", "labels": ["math.NT"], "scores": [0.5], "accepted": [false]}\n']
     """
     rows = zip(
         papers,

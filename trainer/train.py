@@ -28,8 +28,6 @@ from trainer.prepared import Prepared
 from trainer.resume import Course, UnfinishedRun
 from trainer.shards import count_papers, digest, one_line
 
-_BEST_WEIGHTS = 'best.weights.h5'
-
 # Whatever the size of a training batch, measuring goes in larger ones.
 _MEASURING_BATCH = 512
 
@@ -240,7 +238,7 @@ def _save(
         export.save_tagger(tagger, folder)
         reference.write_reference(folder, papers, config.top_k)
         outputs.make_folder(outputs.join(staging, features.CHECKPOINTS_DIR))
-        model.save_weights(outputs.join(staging, features.CHECKPOINTS_DIR, _BEST_WEIGHTS))
+        model.save_weights(outputs.join(staging, features.BEST_WEIGHTS_FILE))
     except (OSError, tf.errors.OpError) as error:
         raise JobError(
             f'Cannot write the model to {config.model_dir}: {one_line(error)}. Mend that, and say the same again.'

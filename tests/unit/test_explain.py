@@ -1,5 +1,7 @@
 """An explanation is the gradient of a label's logit times the n-gram's weight, of the n-grams that weigh most."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -38,6 +40,11 @@ def tagger(**layers):
     return merged(model, **({'ensemble_size': 1} | layers))
 
 
+@functools.cache
+def tagger_of(layers):
+    return tagger(**LAYERS[layers])
+
+
 def logits_in_numpy(model, weights):
     """What the layers of a merged tagger give, in double precision, and the slope of each logit: [labels, ngrams]."""
     values = {layer.name: [value.astype(np.float64) for value in layer.get_weights()] for layer in model.layers}
@@ -59,14 +66,21 @@ def logits_in_numpy(model, weights):
     return hidden @ matrix + bias + weights @ linear, (slope @ matrix + linear).T
 
 
+@functools.cache
+def traced(model):
+    """The function that explains a model, traced once, as in an export."""
+    specs = tf.SparseTensorSpec([None, NGRAMS]), tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([], tf.int32)
+    return tf.function(explainer(model), input_signature=specs)
+
+
 def explained(model, dense, labels, n):
-    found = tf.function(explainer(model))(tf.sparse.from_dense(dense), tf.constant(labels, tf.int32), tf.constant(n))
+    found = traced(model)(tf.sparse.from_dense(dense), tf.constant(labels, tf.int32), tf.constant(n))
     return found.ids.numpy(), found.contributions.numpy()
 
 
-@pytest.mark.parametrize('layers', LAYERS.values(), ids=LAYERS)
+@pytest.mark.parametrize('layers', LAYERS)
 def test_contributions_are_weights_times_slopes_computed_elsewhere_heaviest_first(layers):
-    model, dense = tagger(**layers), weights_of()
+    model, dense = tagger_of(layers), weights_of()
     labels = np.argsort(np.random.default_rng(2).random((PAPERS, LABELS)), axis=1)[:, :3]
     ids, contributions = explained(model, dense, labels, 4)
     for paper in range(PAPERS):
@@ -80,9 +94,9 @@ def test_contributions_are_weights_times_slopes_computed_elsewhere_heaviest_firs
             np.testing.assert_allclose(contributions[paper, place], [*expected[order], *[0] * missing], rtol=1e-4)
 
 
-@pytest.mark.parametrize('layers', LAYERS.values(), ids=LAYERS)
+@pytest.mark.parametrize('layers', LAYERS)
 def test_contributions_are_what_the_logit_changes_by_where_the_weight_does(layers):
-    model, dense = tagger(**layers), weights_of()
+    model, dense = tagger_of(layers), weights_of()
     labels = np.tile(np.arange(LABELS), (PAPERS, 1))
     ids, contributions = explained(model, dense, labels, NGRAMS)
     step = 1e-6
@@ -95,9 +109,9 @@ def test_contributions_are_what_the_logit_changes_by_where_the_weight_does(layer
         np.testing.assert_allclose(contributions[paper, label, ngram], slope, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize('layers', LAYERS.values(), ids=LAYERS)
+@pytest.mark.parametrize('layers', LAYERS)
 def test_contributions_and_the_bias_of_the_linear_piece_add_up_to_the_models_logit(layers):
-    model, dense = tagger(**layers), weights_of()
+    model, dense = tagger_of(layers), weights_of()
     logits = keras.Model(model.inputs, model.get_layer('probabilities').input)(tf.sparse.from_dense(dense)).numpy()
     _, contributions = explained(model, dense, np.tile(np.arange(LABELS), (PAPERS, 1)), NGRAMS)
     for paper in range(PAPERS):
@@ -121,16 +135,17 @@ def test_equal_contributions_go_by_the_smaller_id():
 
 @pytest.mark.parametrize(('papers', 'k', 'n'), [(0, 3, 4), (PAPERS, 0, 4), (PAPERS, 3, 0), (0, 0, 0)])
 def test_no_papers_no_labels_and_no_ngrams_are_explained_by_arrays_of_that_size(papers, k, n):
-    ids, contributions = explained(tagger(**LAYERS['wide']), weights_of(papers), np.zeros((papers, k)), n)
+    ids, contributions = explained(tagger_of('wide'), weights_of(papers), np.zeros((papers, k)), n)
     assert ids.shape == contributions.shape == (papers, k, n)
 
 
 def test_what_a_paper_gets_depends_neither_on_the_batch_nor_on_how_its_ngrams_are_cut(monkeypatch):
-    model, dense = tagger(**LAYERS['plain']), weights_of()
+    model, dense = tagger_of('plain'), weights_of()
     labels = np.tile([3, 1], (PAPERS, 1))
     ids, contributions = explained(model, dense, labels, 5)
     # Three rows of the kernel at a time.
     monkeypatch.setattr(explain, '_GATHERED_NUMBERS', 8 * 3)
+    model = tagger(**LAYERS['plain'])
     for paper in range(PAPERS):
         alone, values = explained(model, dense[paper : paper + 1], labels[:1], 5)
         np.testing.assert_array_equal(alone, ids[paper : paper + 1])
