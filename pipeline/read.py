@@ -74,17 +74,20 @@ class ReadDumps(beam.PTransform[Any, Any]):
         JobError: if a file cannot be read, or is damaged and the config does not tolerate it.
     """
 
-    def __init__(self, config: InputConfig, *, labelled: bool | None, batch_size: int) -> None:
+    def __init__(
+        self, config: InputConfig, *, labelled: bool | None, batch_size: int, by_source: bool = False
+    ) -> None:
         """Configures the reading.
 
         Args:
             config: what the user said of the dumps.
             labelled: whether papers without a known category are rejected; see `parse_paper`.
             batch_size: papers a batch, at most.
+            by_source: whether a tally ('sources', path) counts the records of each dump.
         """
         super().__init__()
         self._reader = _ReadRange(
-            ReadOptions.of(config, labelled=labelled), config.damaged_inputs == 'fail', batch_size
+            ReadOptions.of(config, labelled=labelled), config.damaged_inputs == 'fail', batch_size, by_source
         )
 
     def expand(self, dumps: beam.PCollection[Dump]) -> ReadResult:
@@ -177,10 +180,11 @@ def papers_of(
 
 
 class _ReadRange(beam.DoFn):
-    def __init__(self, options: ReadOptions, fail_on_damage: bool, batch_size: int) -> None:
+    def __init__(self, options: ReadOptions, fail_on_damage: bool, batch_size: int, by_source: bool) -> None:
         self._options = options
         self._fail_on_damage = fail_on_damage
         self._batch_size = batch_size
+        self._by_source = by_source
         self._papers = Metrics.counter('read', 'papers')
         self._dead_letters = Metrics.counter('read', 'dead_letters')
 
@@ -202,6 +206,8 @@ class _ReadRange(beam.DoFn):
         if batch:
             self._papers.inc(len(batch))
             yield batch
+        if self._by_source:
+            counts['sources', part.dump.path] = counts['read',]
         for tally in counts.items():
             yield beam.pvalue.TaggedOutput('tallies', tally)
 
