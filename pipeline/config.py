@@ -224,3 +224,27 @@ class EvaluateConfig:
 
     def __post_init__(self) -> None:
         _require(self.batch_size >= 1, f'--batch_size {self.batch_size} is below 1')
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DriftConfig:
+    """What `drift` is asked to do: tell how far the papers of `input` are from those that a model was measured on.
+
+    Attributes:
+        input: the dumps.
+        model_dir: an output of `train`; the export that serves is taken.
+        output: file for the report, or None.
+        data_dir: the output of `prepare` that the model was trained on, to be compared with it; or None.
+        fail_on_drift: whether the command ends with exit code 3 where it flags drift.
+        batch_size: papers a call of the model, at most.
+    """
+
+    input: InputConfig
+    model_dir: str
+    output: str | None = None
+    data_dir: str | None = None
+    fail_on_drift: bool = False
+    batch_size: int = 256
+
+    def __post_init__(self) -> None:
+        _require(self.batch_size >= 1, f'--batch_size {self.batch_size} is below 1')

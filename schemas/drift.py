@@ -161,17 +161,24 @@ def conclusion(report: Mapping[str, Any]) -> str:
     shares = ''
     if unknown['new'] is not None and unknown['reference'] is not None:
         shares = f'out-of-vocabulary share {unknown["new"]:.1%} (reference {unknown["reference"]:.1%}); '
+    if report['reference_papers'] < MIN_PAPERS:
+        measured_on = f'the model was measured on {report["reference_papers"]:,} papers'
+        return f'drift: {shares}not judged: {measured_on}, {MIN_PAPERS} are needed'
     if not report['judged']:
-        fewest = min(report['papers'], report['reference_papers'])
-        return f'drift: {shares}not judged: {fewest:,} papers are too few, {MIN_PAPERS} are needed'
+        return f'drift: {shares}not judged: {report["papers"]:,} papers are too few, {MIN_PAPERS} are needed'
     if not report['drifted']:
         return f'drift: {shares}none: the papers are like those that the model was measured on'
     return f'drift: {shares}flagged: {", ".join(report["drifted"])}'
 
 
+def cells(name: str, reference: Profile, new: Profile) -> tuple[Counts, Counts]:
+    """Returns the counts that a measure compares, cell by cell: int64 [cells] of either side."""
+    return _MEASURES[name][0](reference, new)
+
+
 def _measure(name: str, reference: Profile, new: Profile, judged: bool) -> dict[str, Any]:
-    cells_of, figure_of = _MEASURES[name]
-    known, found = cells_of(reference, new)
+    known, found = cells(name, reference, new)
+    figure_of = _MEASURES[name][1]
     measured: dict[str, Any] = {
         'reference': figure_of(reference),
         'new': figure_of(new),
@@ -205,7 +212,7 @@ def _sides(reference: npt.ArrayLike, new: npt.ArrayLike) -> tuple[npt.NDArray[np
 
 
 def _in_deciles(name: str) -> Callable[[Profile, Profile], tuple[Counts, Counts]]:
-    def cells(reference: Profile, new: Profile) -> tuple[Counts, Counts]:
+    def in_deciles(reference: Profile, new: Profile) -> tuple[Counts, Counts]:
         known, found = getattr(reference, name), getattr(new, name)
         # Integers: the cell of a value says how many tenths of the reference lie below it.
         below = np.cumsum(known) - known
@@ -214,7 +221,7 @@ def _in_deciles(name: str) -> Callable[[Profile, Profile], tuple[Counts, Counts]
             np.bincount(groups, weights=side, minlength=CELLS + 1).astype(np.int64) for side in (known, found)
         )
 
-    return cells
+    return in_deciles
 
 
 def _accepted_labels(reference: Profile, new: Profile) -> tuple[Counts, Counts]:

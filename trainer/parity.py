@@ -1,0 +1,155 @@
+"""Whether training and serving see the same: papers through TFRecords, and their raw text through an export."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from schemas import features, outputs
+from schemas.errors import JobError
+from trainer import dataset, prepared
+from trainer.model import build_tagger
+from trainer.prepared import Prepared
+from trainer.shards import PREPARE_AGAIN
+
+# Equal n-grams and weights leave the order of sums, which is worth some 1e-7.
+TOLERANCE = 1e-5
+_BATCH = 256
+
+Text = tuple[str, str]
+# Titles and abstracts to float32 [papers, labels].
+Predict = Callable[[Sequence[Text]], npt.NDArray[np.float32]]
+
+
+class Difference(NamedTuple):
+    """How far the two are apart.
+
+    Attributes:
+        papers: how many were compared.
+        largest: largest absolute difference of two probabilities.
+        paper: id of the paper that has it; '' without papers.
+    """
+
+    papers: int
+    largest: float
+    paper: str
+
+
+def check_parity(data_dir: str, model_dir: str, export_path: str) -> dict[str, Any]:
+    """Compares the held-out papers of `reference_papers.jsonl.gz` both ways.
+
+    Args:
+        data_dir: what the model was trained on.
+        model_dir: the model, whose checkpoint reads the TFRecords.
+        export_path: its export, which reads raw text.
+
+    Returns:
+        `papers`, `largest_difference`, `tolerance`.
+
+    Raises:
+        JobError: if the probabilities of a paper differ by more than TOLERANCE, or the folders do not fit together.
+    """
+    data = prepared.open_prepared(data_dir)
+    difference = largest_difference(
+        data, ('validation',), reference_texts(data_dir), checkpointed(model_dir, data), exported(export_path)
+    )
+    if difference.largest > TOLERANCE:
+        raise JobError(
+            f'{export_path} and the TFRecords in {data_dir} give paper {difference.paper} probabilities that differ by '
+            f'{difference.largest:.2g}, more than {TOLERANCE}. Say the --data_dir that this version was trained on; if '
+            'it is that, and the newest version, please report this.'
+        )
+    return {'papers': difference.papers, 'largest_difference': difference.largest, 'tolerance': TOLERANCE}
+
+
+def largest_difference(
+    data: Prepared, splits: Sequence[str], texts: Mapping[str, Text], model: keras.Model, predict: Predict
+) -> Difference:
+    """Compares the papers of some splits whose raw text is known.
+
+    Args:
+        data: what `prepare` published.
+        splits: which papers.
+        texts: id -> title and abstract.
+        model: reads n-grams and weights of the TFRecords.
+        predict: reads raw text.
+    """
+    found = Difference(0, 0.0, '')
+    for split in splits:
+        for shard in data.shards[split]:
+            for records in tf.data.TFRecordDataset(shard.path, 'GZIP').batch(_BATCH):
+                ids, weights, _ = dataset.parse(records, data.ngrams, len(data.labels))
+                names = [id_.decode() for id_ in ids.numpy()]
+                rows = [row for row, name in enumerate(names) if name in texts]
+                if not rows:
+                    continue
+                stored = np.asarray(model(weights, training=False))[rows]
+                apart = np.abs(stored - predict([texts[names[row]] for row in rows])).max(axis=1)
+                worst = int(apart.argmax())
+                found = found._replace(papers=found.papers + len(rows))
+                if apart[worst] >= found.largest:
+                    found = Difference(found.papers, float(apart[worst]), names[rows[worst]])
+    return found
+
+
+def reference_texts(data_dir: str) -> dict[str, Text]:
+    """Reads title and abstract of the held-out papers that `prepare` published, by id.
+
+    Raises:
+        JobError: if the file is missing or damaged.
+    """
+    path = outputs.join(data_dir, features.REFERENCE_PAPERS_FILE)
+    try:
+        lines = zlib.decompress(outputs.read_bytes(path), wbits=31).splitlines()
+        papers = [json.loads(line) for line in lines]
+        return {paper['id']: (paper[features.TITLE], paper[features.ABSTRACT]) for paper in papers}
+    except (OSError, ValueError, LookupError, TypeError, zlib.error) as error:
+        raise JobError(f'{path} is missing or damaged. {PREPARE_AGAIN}') from error
+
+
+def checkpointed(model_dir: str, data: Prepared) -> keras.Model:
+    """Makes the network of a model folder from its checkpoint.
+
+    Raises:
+        JobError: if it is no model of these n-grams and labels.
+    """
+    metrics = outputs.read_json(outputs.join(model_dir, features.METRICS_FILE))
+    if (metrics['ngrams'], metrics['labels']) != (data.ngrams, len(data.labels)):
+        raise JobError(
+            f'{model_dir} knows {metrics["ngrams"]:,} n-grams and {metrics["labels"]} labels, {data.data_dir} holds '
+            f'{data.ngrams:,} and {len(data.labels)}. Say the --data_dir that the model was trained on.'
+        )
+    config = metrics['config']
+    model = build_tagger(
+        ngrams=data.ngrams,
+        labels=len(data.labels),
+        hidden_units=tuple(config['ensemble_size'] * units for units in config['hidden_units']),
+        wide=config['wide'],
+    )
+    path = outputs.join(model_dir, features.BEST_WEIGHTS_FILE)
+    try:
+        model.load_weights(path)
+    except (OSError, ValueError) as error:
+        raise JobError(f'Cannot read {path}: {str(error).splitlines()[0]}. Run "arxiv-tagger train" again.') from error
+    return model
+
+
+def exported(path: str) -> Predict:
+    """Loads an export; gives its `predict_all` as a function of raw texts."""
+    # The signatures hold their model weakly; the function must keep it.
+    served = tf.saved_model.load(path)
+
+    def predict(texts: Sequence[Text]) -> npt.NDArray[np.float32]:
+        predict_all = served.signatures[features.PREDICT_ALL_SIGNATURE]
+        titles, abstracts = ([text[side].encode() for text in texts] for side in (0, 1))
+        answer = predict_all(title=tf.constant(titles, tf.string), abstract=tf.constant(abstracts, tf.string))
+        return np.asarray(answer[features.PROBABILITIES])
+
+    return predict
