@@ -206,9 +206,9 @@ def _require_there(export: Export, files: Files) -> None:
     folder = os.path.dirname(export.path)
     others = ', '.join(version for version in _versions(folder) if version != export.version)
     raise JobError(
-        f'{export.path} {"is empty" if outputs.exists(export.path) else "does not exist"}; {folder} has '
-        f'{f"the versions {others}" if others else "no other version"}. Write one that is there to '
-        f'{outputs.join(folder, PINNED_FILE)}, or remove that file: the greatest then serves.'
+        f'{export.path} {"is empty" if outputs.exists(export.path) else "does not exist"}; {folder} holds '
+        f'{others or "no other"}. Write the number of one that is there to {outputs.join(folder, PINNED_FILE)}, '
+        'or remove that file: the greatest then serves.'
     )
 
 

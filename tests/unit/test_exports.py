@@ -53,8 +53,8 @@ def test_the_version_that_the_file_pinned_names_serves(model_dir, text):
 def test_a_pin_to_what_is_not_there_says_what_is(model_dir):
     (model_dir / 'export' / 'PINNED').write_text('3')
     assert message(newest_export, str(model_dir)) == (
-        f'{model_dir}/export/3 does not exist; {model_dir}/export has the versions 2, 9, 10. Write one that is there '
-        f'to {model_dir}/export/PINNED, or remove that file: the greatest then serves.'
+        f'{model_dir}/export/3 does not exist; {model_dir}/export holds 2, 9, 10. Write the number of one that is '
+        f'there to {model_dir}/export/PINNED, or remove that file: the greatest then serves.'
     )
 
 
@@ -165,7 +165,7 @@ def test_what_is_not_whole_or_not_ours_gets_a_line_that_says_so(model_dir, damag
 def test_an_empty_version_is_none(model_dir):
     (model_dir / 'export' / '11').mkdir()
     assert message(newest_export, str(model_dir)).startswith(
-        f'{model_dir}/export/11 is empty; {model_dir}/export has the versions 2, 9, 10. '
+        f'{model_dir}/export/11 is empty; {model_dir}/export holds 2, 9, 10. '
     )
 
 
