@@ -1,14 +1,28 @@
-"""`score` and `evaluate`: every record comes out once, and the same figures that training found."""
+"""`score` and `evaluate`: every record comes out once, and the same figures that training found.
+
+What is no model, and what is no dump, is refused in a line.
+"""
 
 import gzip
 import json
+import pathlib
+import shutil
 
+import pyarrow.parquet
 import pytest
 import tensorflow as tf
 
 from schemas import features
 from tests.conftest import SAMPLES, files_below, run_command, write_json_lines
 from tests.helpers import validate
+
+FORMATS = pathlib.Path(__file__).parent.parent / 'formats'
+# The papers in FORMATS: of the API, of OAI-PMH, and of an announcement.
+SERVED = {
+    *('1605.08386', '1707.08567'),
+    *('1401.2122', '1412.8323', '1507.07790', '1607.01710'),
+    *('2009.13987', '2205.06398', '2609.26811', '2609.26820'),
+}
 
 
 def json_lines(folder, pattern='part-*.jsonl'):
@@ -150,4 +164,82 @@ def test_a_folder_without_completed_is_no_model(tmp_path):
             f'arxiv-tagger: {tmp_path}/model has no file COMPLETED, so it is no finished output of '
             '"arxiv-tagger train". Run that command to its end first.\n'
         )
+    assert not (tmp_path / 'tagged').exists()
+
+
+@pytest.mark.slow
+def test_what_arxiv_serves_is_tagged_and_explained_in_parquet(model_dir, tmp_path):
+    run_command(
+        *('score', '--input', FORMATS / '*.xml', '--model_dir', model_dir, '--output_dir', tmp_path / 'tagged'),
+        *('--output_format', 'parquet', '--top_k', 12, '--only_accepted', '--explain', 3),
+    )
+    [part] = (tmp_path / 'tagged').glob('part-*.parquet')
+    papers = pyarrow.parquet.read_table(part).to_pylist()
+    assert {paper['id'] for paper in papers} == SERVED
+    predictions = [prediction for paper in papers for prediction in paper['predictions']]
+    assert predictions
+    assert all(prediction['accepted'] for prediction in predictions)
+    for paper in papers:
+        # What explains a label is in the paper.
+        for prediction in paper['predictions']:
+            weights = [abs(one['contribution']) for one in prediction['explanation']]
+            assert len(weights) == 3
+            assert weights == sorted(weights, reverse=True)
+    statistics = json.loads((tmp_path / 'tagged' / 'statistics.json').read_text())
+    assert (statistics['tagged'], statistics['rejected']) == (10, {'error_response': 1})
+    assert (statistics['drift']['papers'], statistics['drift']['judged']) == (10, False)
+
+
+@pytest.mark.slow
+def test_what_arxiv_serves_is_trained_on_and_evaluated(dump, model_dir, tmp_path):
+    inputs = ('--input', FORMATS / '*.xml', '--max_rejected_fraction', 0.1)
+    run_command(
+        *('prepare', *inputs, '--input', dump, '--output_dir', tmp_path / 'data'),
+        *('--min_label_set_papers', 1, '--vocabulary_size', 5000),
+    )
+    statistics = json.loads((tmp_path / 'data' / 'statistics.json').read_text())
+    assert (statistics['read'], statistics['rejected']) == (1011, {'error_response': 1})
+    # A category that only the served papers have.
+    assert statistics['labels']['math.CO']['train'] + statistics['labels']['math.CO']['validation'] >= 1
+    run_command('evaluate', *inputs, '--model_dir', model_dir, '--output', tmp_path / 'metrics.json')
+    metrics = json.loads((tmp_path / 'metrics.json').read_text())
+    assert metrics['papers'] + metrics['papers_without_labels'] == len(SERVED)
+
+
+@pytest.mark.slow
+def test_what_is_no_whole_export_of_ours_is_refused_before_a_paper_is_read(model_dir, tmp_path):
+    def refused():
+        done = run_command(
+            *('score', '--input', FORMATS / 'rss.xml', '--model_dir', 'model', '--output_dir', 'tagged'),
+            cwd=tmp_path,
+            check=False,
+        )
+        assert (done.returncode, done.stderr.count('\n')) == (1, 1)
+        assert not (tmp_path / 'tagged').exists()
+        return done.stderr
+
+    export = tmp_path / 'model' / 'export' / '1'
+    shutil.copytree(model_dir, tmp_path / 'model', ignore=shutil.ignore_patterns('checkpoints', 'logs'))
+    [weights] = (export / 'variables').glob('variables.data*')
+    weights.rename(tmp_path / 'weights')
+    assert 'variables/variables.data-00000-of-00001' in refused()
+    shutil.copy(tmp_path / 'weights', weights)
+    (tmp_path / 'model' / 'export' / 'PINNED').write_text('7')
+    assert 'PINNED' in refused()
+    (tmp_path / 'model' / 'export' / 'PINNED').unlink()
+    description = export / 'assets.extra' / 'export.json'
+    text = description.read_text()
+    description.write_text(json.dumps(json.loads(text) | {'format': 99}))
+    assert '99' in refused()
+
+
+@pytest.mark.slow
+def test_a_page_that_a_server_sent_in_place_of_a_dump_is_no_dump(model_dir, tmp_path):
+    (tmp_path / 'new.xml').write_text('<!DOCTYPE html><html><body>503 Service Unavailable</body></html>')
+    done = run_command(
+        *('score', '--input', 'new.xml', '--model_dir', model_dir, '--output_dir', 'tagged'), cwd=tmp_path, check=False
+    )
+    assert done.returncode == 1
+    assert 'new.xml is an HTML page' in done.stderr
+    assert done.stderr.count('\n') == 1
     assert not (tmp_path / 'tagged').exists()
