@@ -1,0 +1,131 @@
+"""Measures how long `score --streaming` takes from a file to its result, while papers come at a steady rate.
+
+Files appear by rename. A paper's latency is from the rename of its file to the moment when the folder of its window is
+seen (looked for every few milliseconds), so it holds the wait for the end of the window.
+
+    python benchmarks/streaming_latency.py --input papers.jsonl --model_dir model --work_dir build/bench/latency
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import math
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+_LOOK_SECONDS = 0.005
+
+
+def main() -> None:
+    """Reads the flags, measures, and prints the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument('--input', required=True, metavar='FILE', help='JSON Lines, taken over and over')
+    parser.add_argument('--rate', type=float, default=100, help='papers a second')
+    parser.add_argument('--files_a_second', type=float, default=2)
+    parser.add_argument('--seconds', type=float, default=60)
+    parser.add_argument('--publish_seconds', type=int, default=1)
+    parser.add_argument('--poll_seconds', type=float, default=0.1)
+    parser.add_argument('--model_dir', required=True)
+    parser.add_argument('--work_dir', required=True, type=pathlib.Path)
+    print(json.dumps(measure(parser.parse_args()), indent=2))
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Feeds the job and returns the figures."""
+    watched, output = arguments.work_dir / 'in', arguments.work_dir / 'out'
+    shutil.rmtree(arguments.work_dir, ignore_errors=True)
+    watched.mkdir(parents=True)
+    papers = itertools.cycle(pathlib.Path(arguments.input).read_text('utf-8').splitlines(keepends=True))
+    with (arguments.work_dir / 'log').open('w') as log:
+        job = subprocess.Popen(
+            [
+                *(sys.executable, '-m', 'pipeline.cli', 'score', '--streaming', '--input', str(watched)),
+                *('--model_dir', arguments.model_dir, '--output_dir', str(output), '--settle_seconds', '0'),
+                *('--publish_seconds', str(arguments.publish_seconds), '--poll_seconds', str(arguments.poll_seconds)),
+            ],
+            stderr=log,
+            stdout=log,
+        )
+    seen = Seen(output)
+    # What begins takes longer: the first call of the model compiles.
+    put(watched, 'first.jsonl', [next(papers)])
+    while 'first.jsonl' not in seen.at:
+        time.sleep(0.1)
+    put_at: dict[str, float] = {}
+    size = round(arguments.rate / arguments.files_a_second)
+    begin = time.time()
+    cpu = cpu_seconds(job.pid)
+    for number in range(round(arguments.seconds * arguments.files_a_second)):
+        time.sleep(max(0, begin + number / arguments.files_a_second - time.time()))
+        name = f'{number:06d}.jsonl'
+        put_at[name] = put(watched, name, list(itertools.islice(papers, size)))
+    deadline = time.time() + 60
+    while len(seen.at) <= len(put_at) and time.time() < deadline:
+        time.sleep(0.1)
+    cpu = cpu_seconds(job.pid) - cpu
+    job.send_signal(signal.SIGTERM)
+    job.wait()
+    latencies = sorted(seen.at[name] - put_at[name] for name in put_at if name in seen.at)
+    return {
+        'papers_a_second': arguments.rate,
+        'files': len(put_at),
+        'published': len(latencies),
+        'publish_seconds': arguments.publish_seconds,
+        'poll_seconds': arguments.poll_seconds,
+        'latency_p50': round(percentile(latencies, 0.50), 3),
+        'latency_p99': round(percentile(latencies, 0.99), 3),
+        'latency_max': round(latencies[-1], 3),
+        'cores_used': round(cpu / (time.time() - begin), 2),
+        'exit_code': job.returncode,
+    }
+
+
+class Seen:
+    """When each file was first seen in a published window: name -> seconds since 1970."""
+
+    def __init__(self, output: pathlib.Path) -> None:
+        self.at: dict[str, float] = {}
+        self._output = output
+        threading.Thread(target=self._look, daemon=True).start()
+
+    def _look(self) -> None:
+        known: set[pathlib.Path] = set()
+        while True:
+            for window in set(self._output.glob('[!.]*Z-*')) - known:
+                now = time.time()
+                for file in json.loads((window / 'sources.json').read_text('utf-8'))['files']:
+                    self.at[pathlib.Path(file['path']).name] = now
+                known.add(window)
+            time.sleep(_LOOK_SECONDS)
+
+
+def put(folder: pathlib.Path, name: str, lines: list[str]) -> float:
+    """Makes a file appear by rename; returns when."""
+    scratch = folder / f'{name}.tmp'
+    scratch.write_text(''.join(lines), 'utf-8')
+    now = time.time()
+    scratch.rename(folder / name)
+    return now
+
+
+def percentile(values: list[float], share: float) -> float:
+    """Returns the smallest of the ascending values that is at least as large as that share of them."""
+    return values[max(math.ceil(share * len(values)) - 1, 0)]
+
+
+def cpu_seconds(pid: int) -> float:
+    """Returns the processor time of a process so far."""
+    fields = pathlib.Path(f'/proc/{pid}/stat').read_text('utf-8').rpartition(')')[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+if __name__ == '__main__':
+    main()
