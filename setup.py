@@ -37,6 +37,7 @@ setup(
         'isal>=1.7,<2',
         'keras>=3.15,<4',
         'numpy>=2.0,<2.5',
+        'orjson>=3.10,<4',
         'protobuf>=6.31.1,<7',
         'pyarrow>=18,<26',
         'tensorboard>=2.20',  # without it tf.summary has no scalar(), which the training logs need

@@ -7,7 +7,6 @@ runner delivers records shows in the files.
 from __future__ import annotations
 
 import hashlib
-import json
 import operator
 import os
 import tempfile
@@ -15,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
+import orjson
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
@@ -141,7 +141,7 @@ def write_lines(path: str, records: Iterable[bytes]) -> None:
 
 def json_line(value: Any) -> bytes:
     """Encodes a value as one line of JSON, non-ASCII text as it is."""
-    return json.dumps(value, ensure_ascii=False, separators=(', ', ': ')).encode()
+    return orjson.dumps(value)
 
 
 class _WriteShard(beam.DoFn):

@@ -92,12 +92,12 @@ def test_dead_letters_are_lines_of_json_in_the_order_of_source_and_position(tmp_
     run(lambda root: root | beam.Create(letters, reshuffle=True) | WriteDeadLetters(str(tmp_path), 'dead_letters'))
     assert files_below(tmp_path) == {
         'dead_letters/part-00000-of-00001.jsonl': (
-            '{"source": "a.jsonl", "position": 900, "reason": "missing_title", "message": "the record has no title", '
-            '"raw": "{\\"id\\": \\"é\\"}", "raw_encoding": "utf-8"}\n'
-            '{"source": "a.jsonl", "position": 1000, "reason": "invalid_encoding", "message": "not UTF-8", '
-            '"raw": "/w==", "raw_encoding": "base64"}\n'
-            '{"source": "b.csv", "position": 900, "reason": "malformed_csv", "message": "unexpected end of data", '
-            '"raw": "\\"T", "raw_encoding": "utf-8"}\n'
+            '{"source":"a.jsonl","position":900,"reason":"missing_title","message":"the record has no title",'
+            '"raw":"{\\"id\\": \\"é\\"}","raw_encoding":"utf-8"}\n'
+            '{"source":"a.jsonl","position":1000,"reason":"invalid_encoding","message":"not UTF-8",'
+            '"raw":"/w==","raw_encoding":"base64"}\n'
+            '{"source":"b.csv","position":900,"reason":"malformed_csv","message":"unexpected end of data",'
+            '"raw":"\\"T","raw_encoding":"utf-8"}\n'
         ).encode()
     }
     [content] = files_below(tmp_path).values()

@@ -51,7 +51,7 @@ def test_a_chosen_paper_is_a_line_of_its_id_title_and_abstract():
     assert list(reference_papers(BLOCK, EVERY_ROW, hashes(1, 2))) == []
     assert [hash_ for hash_, _ in reference_papers(BLOCK, EVERY_ROW[1:3], hashes(*chosen))] == [hash_of(ODD_IDS[2])]
     [line] = [line for hash_, line in found.items() if hash_ == hash_of('Schrödinger')]
-    assert line.decode() == '{"id": "Schrödinger", "title": "Größe 2", "abstract": "Two\\nlines."}'
+    assert line.decode() == '{"id":"Schrödinger","title":"Größe 2","abstract":"Two\\nlines."}'
 
 
 def test_a_paper_too_large_for_an_element_is_passed_over():

@@ -32,9 +32,9 @@ def test_a_scored_paper_has_its_predictions_in_the_order_of_the_model():
     scored = scored_paper('0704.0001')
     validate(scored, 'scored_paper')
     assert json_line(scored).decode() == (
-        '{"id": "0704.0001", "title": "Schrödinger", "predictions": '
-        '[{"label": "cs.LG", "score": 0.899999976, "accepted": true}, '
-        '{"label": "stat.ML", "score": 0.100000001, "accepted": false}], "model_version": "3"}'
+        '{"id":"0704.0001","title":"Schrödinger","predictions":'
+        '[{"label":"cs.LG","score":0.899999976,"accepted":true},'
+        '{"label":"stat.ML","score":0.100000001,"accepted":false}],"model_version":"3"}'
     )
 
 

@@ -26,7 +26,7 @@ def test_no_shard_is_far_from_its_size(file_bytes):
 
 def test_a_line_of_json_has_its_keys_as_given_and_text_as_it_is():
     value = {'title': 'Schrödinger "日本語"\n', 'id': '1', 'scores': [0.5, True, None]}
-    line = '{"title": "Schrödinger \\"日本語\\"\\n", "id": "1", "scores": [0.5, true, null]}'
+    line = '{"title":"Schrödinger \\"日本語\\"\\n","id":"1","scores":[0.5,true,null]}'
     assert json_line(value) == line.encode()
 
 
