@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -18,8 +19,9 @@ _lock = threading.Lock()
 
 
 def say(text: str) -> None:
-    """Writes one line to standard error."""
-    print(f'arxiv-tagger: {text}', file=sys.stderr, flush=True)
+    """Writes one line to standard error, if that can be written: the log may be on the disk that is full."""
+    with contextlib.suppress(OSError):
+        print(f'arxiv-tagger: {text}', file=sys.stderr, flush=True)
 
 
 def trouble(place: str, text: str) -> None:

@@ -134,7 +134,8 @@ def describe(folder: str, name: str) -> str:
     """Returns the line that tells of a published window."""
     statistics = outputs.read_json(outputs.join(folder, name, features.STATISTICS_FILE))
     rejected = sum(statistics['rejected'].values())
-    return f'{name}: {statistics["files"]:,} files, {statistics["tagged"]:,} papers, {rejected:,} rejected'
+    files = statistics['files']
+    return f'{name}: {files:,} file{"s" * (files != 1)}, {statistics["tagged"]:,} papers, {rejected:,} rejected'
 
 
 def _of_kind(kind: str, found: beam.PCollection[Any], label: str) -> beam.PCollection[tuple[str, Any]]:

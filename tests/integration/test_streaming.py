@@ -114,9 +114,9 @@ def left_running(sample_papers, model_dir, tmp_path_factory):
 
     job = Job(folder, model_dir)
     job.wait_until(lambda: len(done(folder)) == 27)
-    # A disk that is full: no file may have more than 100 bytes.
+    # A disk that is full: no file may have more than 5,000 bytes; the log has less.
     _, hard = resource.prlimit(job.process.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(job.process.pid, resource.RLIMIT_FSIZE, (100, hard))
+    resource.prlimit(job.process.pid, resource.RLIMIT_FSIZE, (5000, hard))
     put('full.jsonl', sample_papers[440:450])
     job.wait_until(lambda: 'Cannot write to' in job.said())
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -172,7 +172,7 @@ def test_what_happened_is_said_in_one_line_each(left_running):
     assert second.count('Cannot write to') == 1
     assert 'Cannot write to out: File too large' in second
     assert 'out is back in order.' in second
-    assert ': 1 files, 10 papers, 0 rejected\n' in second
+    assert ': 1 file, 10 papers, 0 rejected\n' in first
     assert 'Traceback' not in first + second
     assert said['locked out'].returncode == 1
     assert said['locked out'].stderr == (
