@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
+import functools
 import os
 import re
 import signal
@@ -17,20 +19,24 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pipeline import flags, fork_server, memory, parsing, quiet, runners
+from pipeline.config import ScoreConfig
 from pipeline.progress import Progress
+from pipeline.streaming import StreamingConfig, streaming_config
 from schemas import features, outputs
 from schemas.errors import ConfigError, JobError
 from trainer import flags as trainer_flags
 
 # A worker's exception reaches the launcher as the text of its traceback, whatever the runner.
 _JOB_ERROR_IN_TRACEBACK = re.compile(r'schemas\.errors\.JobError: (?P<message>.+)')
+# Exit code of `drift --fail_on_drift`.
+_DRIFTED = 3
 _INTERRUPTED = 'interrupted; nothing was published.'
 # What Beam adds to an exception.
 _STEP = re.compile(r" \[while running '[^\n]*\]")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command; returns its exit code: 0 done, 1 the job failed, 2 wrong usage."""
+    """Runs a command; returns its exit code: 0 done, 1 the job failed, 2 wrong usage, 3 drift was flagged."""
     verbose = '--verbose' in (argv if argv is not None else sys.argv[1:])
     try:
         arguments, beam_arguments = parsing.parse(_ALL_COMMANDS, sys.argv[1:] if argv is None else argv)
@@ -38,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         quiet.set_up(verbose)
         memory.set_up()
         signal.signal(signal.SIGTERM, _interrupt)
-        run(beam_arguments)
+        return int(run(beam_arguments) or 0)
     except ConfigError as error:
         return _failed(str(error), 2, verbose)
     except KeyboardInterrupt:
@@ -48,7 +54,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         os._exit(1)
     except Exception as error:
         return _failed(explain(error), 1, verbose)
-    return 0
 
 
 def explain(error: BaseException) -> str:
@@ -150,7 +155,10 @@ def _evaluate(arguments: argparse.Namespace) -> Any:
 
 
 def _score(arguments: argparse.Namespace) -> Any:
+    streaming = streaming_config(arguments)
     config = flags.score_config(arguments)
+    if streaming:
+        return functools.partial(_score_streaming, config, streaming)
 
     def run(beam_arguments: Sequence[str]) -> None:
         outputs.require_completed(config.model_dir, 'train')
@@ -179,11 +187,68 @@ def _score(arguments: argparse.Namespace) -> Any:
     return run
 
 
+def _score_streaming(config: ScoreConfig, streaming: StreamingConfig, beam_arguments: Sequence[str]) -> None:
+    outputs.require_completed(config.model_dir, 'train')
+    with quiet.importing_tensorflow():
+        from pipeline import folders, models, published, pubsub, stream
+
+    if streaming.input_subscription or streaming.output_topic:
+        pubsub.require_pubsub()
+    if not streaming.input_subscription:
+        patterns = folders.patterns_to_watch(config.input.patterns)
+        config = dataclasses.replace(config, input=dataclasses.replace(config.input, patterns=patterns))
+    source = models.NewestModel(config.model_dir, outputs.join(config.output_dir, features.MODEL_STATUS_FILE))
+    try:
+        with published.exclusive(config.output_dir) as staging:
+            pipeline = runners.make_streaming_pipeline(beam_arguments)
+            stream.run(config, streaming, source, pipeline, staging)
+    except KeyboardInterrupt:
+        _say('Ended. What was not published is read again at the next start.')
+        sys.stdout.flush()
+        # The runner's thread would go on; what it was at is only staged.
+        os._exit(0)
+
+
+def _drift(arguments: argparse.Namespace) -> Any:
+    config = flags.drift_config(arguments)
+
+    def run(beam_arguments: Sequence[str]) -> int:
+        outputs.require_completed(config.model_dir, 'train')
+        if config.data_dir:
+            outputs.require_completed(config.data_dir, 'prepare')
+        from pipeline import drift_report, inputs, partitions
+
+        dumps = inputs.find_dumps(config.input, labelled=None)
+        workers = partitions.workers_of(dumps)
+        with _writable(config.output), Progress('drift'):
+            runners.start_early(beam_arguments, workers)
+            with quiet.importing_tensorflow():
+                from pipeline import drift
+                from pipeline.exports import check_export, newest_export
+                from trainer.metrics import StreamingMetrics
+                from trainer.parity import check_parity
+
+            export = newest_export(config.model_dir)
+            check_export(export)
+            report = drift.run(config, dumps, export, StreamingMetrics, runners.make_pipeline(beam_arguments, workers))
+            if config.data_dir:
+                report['parity'] = check_parity(config.data_dir, config.model_dir, export.path)
+            if config.output:
+                outputs.write_json(config.output, report)
+        for line in drift_report.lines_of(report):
+            _say(line)
+        if config.output:
+            _say(f'Report: {config.output}')
+        return _DRIFTED if config.fail_on_drift and report['drifted'] else 0
+
+    return run
+
+
 _TRAIN = parsing.Command(
     'train', trainer_flags.PURPOSE, trainer_flags.EXAMPLES, trainer_flags.add_flags, takes_beam_flags=False
 )
-_ALL_COMMANDS = (flags.PREPARE, _TRAIN, flags.EVALUATE, flags.SCORE)
-_COMMANDS = {'prepare': _prepare, 'train': _train, 'evaluate': _evaluate, 'score': _score}
+_ALL_COMMANDS = (flags.PREPARE, _TRAIN, flags.EVALUATE, flags.SCORE, flags.DRIFT)
+_COMMANDS = {'prepare': _prepare, 'train': _train, 'evaluate': _evaluate, 'score': _score, 'drift': _drift}
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 _SHOWN = 5
+_SHOWN_MONTHS = 12
 
 # Measure -> what it is called, and how its figure is written.
 _MEASURES: dict[str, tuple[str, Callable[[float], str]]] = {
@@ -28,9 +29,7 @@ def lines_of(report: Mapping[str, Any]) -> Iterator[str]:
     yield ''
     yield from _moved('share of the papers that have the label', 'label', report['labels'])
     yield from _moved('share of the papers that have the n-gram', 'ngram', report['ngrams'])
-    if report['months']:
-        yield from _table([_MONTHS, *(_month(month) for month in report['months'])])
-        yield ''
+    yield from _months(report['months'])
     if report['refused_by_model']:
         yield f'{report["refused_by_model"]:,} papers were refused by the model; they are not counted'
     if 'parity' in report:
@@ -55,6 +54,14 @@ def _moved(what: str, kind: str, moved: Sequence[Mapping[str, Any]]) -> Iterator
                 *((one[kind], f'{one["reference"]:.1%}', f'{one["new"]:.1%}') for one in moved[:_SHOWN]),
             ]
         )
+        yield ''
+
+
+def _months(months: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if months:
+        yield from _table([_MONTHS, *map(_month, months[-_SHOWN_MONTHS:])])
+        if len(months) > _SHOWN_MONTHS:
+            yield f'{len(months) - _SHOWN_MONTHS} more months before them are in the report (--output)'
         yield ''
 
 

@@ -1,4 +1,4 @@
-"""The flags of `prepare`, `evaluate` and `score`, and the configs that they build. Imports no Beam, no TensorFlow."""
+"""The flags of the Beam jobs, and the configs that they build. Imports neither Beam nor TensorFlow."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import dataclasses
 from typing import Any
 
 from pipeline import config as configs
+from pipeline import streaming
 from pipeline.parsing import Command
 
 
@@ -39,6 +40,11 @@ def score_config(arguments: argparse.Namespace) -> configs.ScoreConfig:
     return _of(configs.ScoreConfig, arguments, input=_input_config(arguments))
 
 
+def drift_config(arguments: argparse.Namespace) -> configs.DriftConfig:
+    """Builds the config that the flags of `drift` ask for; raises ConfigError."""
+    return _of(configs.DriftConfig, arguments, input=_input_config(arguments))
+
+
 def _of(config: type, arguments: argparse.Namespace, **given: Any) -> Any:
     """Builds a config whose fields are named like flags."""
     names = {field.name for field in dataclasses.fields(config)} - set(given)
@@ -46,18 +52,21 @@ def _of(config: type, arguments: argparse.Namespace, **given: Any) -> Any:
 
 
 def _input_config(arguments: argparse.Namespace) -> configs.InputConfig:
-    return _of(configs.InputConfig, arguments, patterns=tuple(arguments.input))
+    # A streaming job may read a subscription in place of files.
+    names = arguments.input or filter(None, [getattr(arguments, 'input_subscription', None)])
+    return _of(configs.InputConfig, arguments, patterns=tuple(names))
 
 
-def _add_input(parser: argparse.ArgumentParser, max_rejected_fraction: float) -> None:
+def _add_input(parser: argparse.ArgumentParser, max_rejected_fraction: float, *, required: bool = True) -> None:
     default = configs.InputConfig(patterns=('',))
     group = parser.add_argument_group('input')
     group.add_argument(
         '--input',
         action='append',
-        required=True,
+        required=required,
         metavar='PATTERN',
-        help='a file or a glob of CSV or JSON Lines, plain or .gz, .bz2, .zst, told apart by content; may be repeated',
+        help='a file or a glob of CSV, JSON Lines, OAI-PMH, Atom or RSS, plain or gzip, bzip2, xz, zstd, told apart by '
+        'content; may be repeated',
     )
     group.add_argument(
         '--csv_columns',
@@ -173,7 +182,8 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_score(parser: argparse.ArgumentParser) -> None:
-    _add_input(parser, 1.0)
+    _add_input(parser, 1.0, required=False)
+    streaming.add_flags(parser)
     output = parser.add_argument_group('model and output')
     output.add_argument('--model_dir', required=True, metavar='DIR', help='output folder of train')
     _add_output_dir(output, 'folder for the tagged papers')
@@ -189,6 +199,21 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
     )
     output.add_argument('--batch_size', type=int, default=256, metavar='N', help='papers a call of the model')
     output.add_argument('--shards', type=int, metavar='N', help='files (default: as many as make about 32 MB each)')
+
+
+def _add_drift(parser: argparse.ArgumentParser) -> None:
+    _add_input(parser, 0.05)
+    model = parser.add_argument_group('model and output')
+    model.add_argument('--model_dir', required=True, metavar='DIR', help='output folder of train')
+    model.add_argument('--output', metavar='FILE', help='file for the report, as JSON')
+    model.add_argument('--fail_on_drift', action='store_true', help='end with exit code 3 if drift is flagged')
+    model.add_argument(
+        '--data_dir',
+        metavar='DIR',
+        help='output folder of prepare that the model was trained on: also check that held-out papers get the same '
+        'probabilities from its TFRecords as from raw text',
+    )
+    model.add_argument('--batch_size', type=int, default=256, metavar='N', help='papers a call of the model')
 
 
 def _columns(text: str) -> dict[str, str]:
@@ -225,7 +250,20 @@ SCORE = Command(
     """
 Example:
   arxiv-tagger score --input new.jsonl --model_dir model --output_dir tagged --top_k 5
+  arxiv-tagger score --streaming --input incoming/ --model_dir model --output_dir tagged --publish_seconds 60
 """,
     _add_score,
+    takes_beam_flags=True,
+)
+DRIFT = Command(
+    'drift',
+    'tell how far papers are from those that a model was measured on',
+    """
+Example:
+  arxiv-tagger drift --model_dir model --input new.jsonl --output drift.json --fail_on_drift
+
+Where papers have categories, the model is measured on them, too, month by month.
+""",
+    _add_drift,
     takes_beam_flags=True,
 )

@@ -47,7 +47,8 @@ def make_parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
     parser = _Parser(
         prog='arxiv-tagger',
         description='Learns from past papers which subjects a paper belongs to, and tags new ones.',
-        epilog='"arxiv-tagger COMMAND --help" explains a command. Exit codes: 0 done, 1 the job failed, 2 wrong usage.',
+        epilog='"arxiv-tagger COMMAND --help" explains a command. Exit codes: 0 done, 1 the job failed, 2 wrong usage, '
+        '3 drift was flagged.',
         allow_abbrev=False,
     )
     subparsers = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)

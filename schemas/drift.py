@@ -46,8 +46,8 @@ BASES = {
     'length': Base(0.110, 0.064),
     'best_score': Base(0.111, 0.068),
     'accepted_labels': Base(0.301, 0.487),
-    'first_labels': Base(0.404, 0.940),
-    'ngrams': Base(0.088, 0.038),
+    'first_labels': Base(0.404, 0.939),
+    'ngrams': Base(0.088, 0.037),
 }
 
 

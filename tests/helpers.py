@@ -18,6 +18,7 @@ COMMANDS = {
     'train': ('--data_dir', 'data', '--model_dir', 'model'),
     'evaluate': ('--input', 'in', '--model_dir', 'model'),
     'score': ('--input', 'in', '--model_dir', 'model', '--output_dir', 'out'),
+    'drift': ('--input', 'in', '--model_dir', 'model'),
 }
 
 # Ids that repositories other than arXiv may have.

@@ -58,6 +58,14 @@ def test_what_is_measured_stands_in_tables_and_the_conclusion_last():
     assert '\n'.join(lines_of(REPORT)) + '\n' == WRITTEN
 
 
+def test_of_many_months_the_last_twelve_are_shown():
+    months = [REPORT['months'][0] | {'month': f'2025-{month:02}'} for month in range(1, 10)]
+    months += [REPORT['months'][0] | {'month': f'2026-{month:02}'} for month in range(1, 9)]
+    lines = list(lines_of(REPORT | {'months': months}))
+    assert [line[:7] for line in lines[-15:-3]] == [month['month'] for month in months[5:]]
+    assert lines[-3:-1] == ['5 more months before them are in the report (--output)', '']
+
+
 def test_what_is_seldom_is_told_only_where_it_is():
     parity = {'papers': 45, 'largest_difference': 6e-8, 'tolerance': 1e-5}
     lines = list(lines_of(REPORT | {'months': [], 'refused_by_model': 3, 'parity': parity}))

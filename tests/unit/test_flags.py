@@ -23,6 +23,7 @@ CONFIGS = {
     'train': (TrainConfig,),
     'evaluate': (config.EvaluateConfig, config.InputConfig),
     'score': (config.ScoreConfig, config.InputConfig),
+    'drift': (config.DriftConfig, config.InputConfig),
 }
 
 
@@ -55,7 +56,12 @@ def test_each_flag_of_a_command_stands_in_its_help(command, capsys):
 
 @pytest.mark.parametrize(
     ('command', 'built'),
-    [('prepare', flags.prepare_config), ('evaluate', flags.evaluate_config), ('score', flags.score_config)],
+    [
+        ('prepare', flags.prepare_config),
+        ('evaluate', flags.evaluate_config),
+        ('score', flags.score_config),
+        ('drift', flags.drift_config),
+    ],
 )
 def test_the_default_of_each_flag_is_that_of_its_config(command, built):
     found = built(parsed(command, *COMMANDS[command])[0])
@@ -65,6 +71,7 @@ def test_the_default_of_each_flag_is_that_of_its_config(command, built):
         'prepare': lambda: config.PrepareConfig(input=read, output_dir='out'),
         'evaluate': lambda: config.EvaluateConfig(input=read, model_dir='model'),
         'score': lambda: config.ScoreConfig(input=read, model_dir='model', output_dir='out'),
+        'drift': lambda: config.DriftConfig(input=read, model_dir='model'),
     }
     assert found == expected[command]()
 
@@ -145,7 +152,7 @@ def test_an_unknown_flag_like_no_other_a_beam_flag_for_train_and_a_stray_word_ar
         ['--direct_num_workers=2'],
         ['--runner=DirectRunner'],
         ['--runner', 'PortableRunner', '--job_endpoint=localhost:8099', '--environment_type', 'LOOPBACK'],
-        ['--streaming'],
+        ['--enable_streaming_engine'],
         ['--parallelism', '4'],
         ['--save_main_session', '--temp_location', 'gs://bucket/tmp'],
     ],
