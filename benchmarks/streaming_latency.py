@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument('--input', required=True, metavar='FILE', help='JSON Lines, taken over and over')
     parser.add_argument('--rate', type=float, default=100, help='papers a second')
-    parser.add_argument('--files_a_second', type=float, default=2)
+    parser.add_argument('--files_a_second', type=float, default=2.5)
     parser.add_argument('--seconds', type=float, default=60)
     parser.add_argument('--publish_seconds', type=int, default=1)
     parser.add_argument('--poll_seconds', type=float, default=0.1)

@@ -84,12 +84,13 @@ def run(
             for name in published.refresh():
                 patience.say(describe(config.output_dir, name))
                 last_busy = time.monotonic()
-        if streaming.stop_when_idle is not None:
-            if not streaming.input_subscription and _has_more(options, published):
-                last_busy = time.monotonic()
-            if time.monotonic() - last_busy >= streaming.stop_when_idle:
-                result.cancel()
-                break
+        if streaming.stop_when_idle is None:
+            continue
+        if not streaming.input_subscription and _has_more(options, published):
+            last_busy = time.monotonic()
+        elif time.monotonic() - last_busy >= streaming.stop_when_idle:
+            result.cancel()
+            break
     else:
         ending.check()
     del holder
