@@ -72,6 +72,15 @@ def wanted_export(model_dir: str, pinned: str | None = None) -> Export:
     return Export(outputs.join(folder, version), version)
 
 
+def earlier_exports(model_dir: str, export: Export) -> list[Export]:
+    """Lists the versions before the greatest, newest first; none, if `export` is not the greatest: it was pinned."""
+    folder = outputs.join(model_dir, features.EXPORT_DIR)
+    *earlier, greatest = _versions(folder) or ['']
+    return [
+        Export(outputs.join(folder, version), version) for version in reversed(earlier) if greatest == export.version
+    ]
+
+
 def files_of(export: Export) -> Files:
     """Lists the files of an export with their sizes and times, by path below it; none, if it is missing.
 

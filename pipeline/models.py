@@ -7,6 +7,7 @@ answered the reference papers stored with it as it did when it was exported.
 from __future__ import annotations
 
 import collections
+import contextlib
 import datetime
 import gc
 import json
@@ -20,7 +21,16 @@ from apache_beam.metrics.execution import MetricsEnvironment
 from apache_beam.utils.shared import Shared
 
 from pipeline import memory
-from pipeline.exports import Export, Files, LoadedExport, check_export, files_of, first_line, wanted_export
+from pipeline.exports import (
+    Export,
+    Files,
+    LoadedExport,
+    check_export,
+    earlier_exports,
+    files_of,
+    first_line,
+    wanted_export,
+)
 from pipeline.reference_answers import reference_papers, verify
 from schemas import outputs
 from schemas.errors import JobError
@@ -120,8 +130,10 @@ class NewestModel:
     def open(self) -> Models:
         """Loads the export that should serve and begins to look for others, once a process.
 
+        Where the greatest version cannot be used, and is not pinned, the one before it serves.
+
         Raises:
-            JobError: if there is none, or it cannot be used. There is none before it to go on with.
+            JobError: if there is none that can be used.
         """
         return self._shared.acquire(lambda: _Watcher(*self._arguments))
 
@@ -137,6 +149,10 @@ class _Candidate(NamedTuple):
 
     export: Export
     files: Files
+
+
+def _candidate(export: Export) -> _Candidate:
+    return _Candidate(export, files_of(export))
 
 
 class _Watcher:
@@ -159,8 +175,7 @@ class _Watcher:
         self._leaving: list[weakref.ref[LoadedExport]] = []
         self._litter = False
         try:
-            self._served = self._wanted()
-            self._serving = load_verified(self._served.export)
+            self._served, self._serving = self._begin()
         except OSError as error:
             raise JobError(f'{model_dir} cannot be read: {first_line(error)}.') from error
         self._since = self._looked = _now()
@@ -212,9 +227,22 @@ class _Watcher:
             'trouble': self._trouble,
         }
 
+    def _begin(self) -> tuple[_Candidate, LoadedExport]:
+        """Loads the first model. A job that is started again shall not end of a bad version that it had refused."""
+        wanted = self._wanted()
+        try:
+            return wanted, load_verified(wanted.export)
+        except JobError as error:
+            for export in earlier_exports(self._model_dir, wanted.export):
+                with contextlib.suppress(JobError):
+                    served, self._serving = _candidate(export), load_verified(export)
+                    self._refused = wanted
+                    self._refuse(wanted.export.version, str(error))
+                    return served, self._serving
+            raise
+
     def _wanted(self) -> _Candidate:
-        export = wanted_export(self._model_dir, self._pinned)
-        return _Candidate(export, files_of(export))
+        return _candidate(wanted_export(self._model_dir, self._pinned))
 
     def _consider(self, wanted: _Candidate) -> None:
         if wanted == self._served:

@@ -210,14 +210,41 @@ def test_a_status_that_cannot_be_written_stops_nothing(exports, tmp_path, caplog
     ]
 
 
+def test_a_job_begins_with_the_version_before_one_that_it_refuses(exports, tmp_path, caplog):
+    publish(exports, 2)
+    for version in (3, 4):
+        publish(exports, version, 'bad')
+    source = NewestModel(str(exports.parent), str(tmp_path / 'out' / 'status.json'), NEVER)
+    watcher = source.open()
+    assert watcher.current().version == '2'
+    assert refusals(tmp_path) == [('4', f'{exports}/4 is bad.')]
+    [record] = caplog.records
+    assert record.getMessage() == f'Version 4 is refused, version 2 goes on serving: {exports}/4 is bad.'
+    for _ in range(3):
+        watcher.look()
+    assert (watcher.current().version, len(caplog.records)) == ('2', 1)
+    publish(exports, 4)
+    watcher.look()
+    assert watcher.current().version == '4'
+    source.stop()
+
+
+def test_a_job_does_not_begin_with_another_version_than_the_one_that_is_pinned(exports):
+    publish(exports, 2, 'bad')
+    publish(exports, 3)
+    (exports / 'PINNED').write_text('2')
+    with pytest.raises(JobError, match='2 is bad'):
+        NewestModel(str(exports.parent), None, NEVER).open()
+
+
 @pytest.mark.parametrize('content', ['bad', 'storage'])
 def test_a_first_model_that_cannot_be_used_fails_the_job(exports, content):
-    publish(exports, 2, content)
+    publish(exports, 1, content)
     for _ in range(2):
         with pytest.raises(JobError, match='is bad' if content == 'bad' else 'cannot be read: the storage does not'):
             NewestModel(str(exports.parent)).open()
     with pytest.raises(JobError, match='is bad') if content == 'bad' else pytest.raises(OSError, match='storage'):
-        PinnedModel(Export(f'{exports}/2', '2')).open()
+        PinnedModel(Export(f'{exports}/1', '1')).open()
 
 
 def test_the_version_that_the_job_was_told_to_use_serves_whatever_the_folder_says(exports):
