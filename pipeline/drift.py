@@ -166,7 +166,7 @@ class _AddToMetrics(beam.CombineFn):
 
     def add_input(self, mutable_accumulator: Any, element: Any, *args: Any, **kwargs: Any) -> Metrics:
         measure(element, self._labels, mutable_accumulator)
-        return mutable_accumulator  # type: ignore[no-any-return]
+        return mutable_accumulator
 
     def merge_accumulators(self, accumulators: Iterable[Metrics], *args: Any, **kwargs: Any) -> Metrics:
         merged = self._empty()

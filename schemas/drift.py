@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from schemas.profile import SCORE_UNITS, Counts, Profile
 
-# Fewer papers are described, not judged: what chance alone allows would hide all but an earthquake.
+# Fewer papers are described, not judged: chance alone moves them far.
 MIN_PAPERS = 200
 # Cells that a histogram is cut into, each of about as many papers of the reference.
 CELLS = 10
