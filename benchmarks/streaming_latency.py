@@ -62,7 +62,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     put_at: dict[str, float] = {}
     size = round(arguments.rate / arguments.files_a_second)
     begin = time.time()
-    cpu = cpu_seconds(job.pid)
+    cpu, memory = cpu_seconds(job.pid), memory_mb(job.pid)
     for number in range(round(arguments.seconds * arguments.files_a_second)):
         time.sleep(max(0, begin + number / arguments.files_a_second - time.time()))
         name = f'{number:06d}.jsonl'
@@ -70,7 +70,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     deadline = time.time() + 60
     while len(seen.at) <= len(put_at) and time.time() < deadline:
         time.sleep(0.1)
-    cpu = cpu_seconds(job.pid) - cpu
+    cpu, memory_at_the_end = cpu_seconds(job.pid) - cpu, memory_mb(job.pid)
     job.send_signal(signal.SIGTERM)
     job.wait()
     latencies = sorted(seen.at[name] - put_at[name] for name in put_at if name in seen.at)
@@ -84,6 +84,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         'latency_p99': round(percentile(latencies, 0.99), 3),
         'latency_max': round(latencies[-1], 3),
         'cores_used': round(cpu / (time.time() - begin), 2),
+        'memory_mb_at_first': memory,
+        'memory_mb_at_the_end': memory_at_the_end,
         'exit_code': job.returncode,
     }
 
@@ -125,6 +127,11 @@ def cpu_seconds(pid: int) -> float:
     """Returns the processor time of a process so far."""
     fields = pathlib.Path(f'/proc/{pid}/stat').read_text('utf-8').rpartition(')')[2].split()
     return (int(fields[11]) + int(fields[12])) / 100
+
+
+def memory_mb(pid: int) -> int:
+    """Returns the resident memory of a process."""
+    return int(pathlib.Path(f'/proc/{pid}/statm').read_text('utf-8').split()[1]) * 4096 >> 20
 
 
 if __name__ == '__main__':

@@ -77,6 +77,8 @@ class Published:
 def exclusive(folder: str) -> Iterator[str]:
     """Makes an output folder this job's own, removes what a killed one left there, and gives a staging folder.
 
+    The staging folder is removed when the block ends well, else by the next job.
+
     Object stores know no locks: there, nobody stops a second job.
 
     Raises:
@@ -100,16 +102,16 @@ def exclusive(folder: str) -> Iterator[str]:
             unfinished = _FOLDER.fullmatch(name) and not outputs.exists(outputs.join(folder, name, outputs.COMPLETED))
             if name.startswith(_STAGING_PREFIX) or unfinished:
                 outputs.remove(outputs.join(folder, name))
-        outputs.require_writable(staging, '--output_dir')
+        outputs.make_folder(staging)
+        outputs.write_text(outputs.join(staging, 'writable'), '')
     except OSError as error:
         raise JobError(f'Cannot write to {folder}: {describe(error)}. Choose another folder.') from error
-    try:
-        yield staging
-    finally:
-        with contextlib.suppress(OSError):
-            outputs.remove(staging)
-        if lock:
-            lock.close()
+    # After an exception a runner's thread may still be at work there, and publish what is half removed.
+    yield staging
+    with contextlib.suppress(OSError):
+        outputs.remove(staging)
+    if lock:
+        lock.close()
 
 
 def _check_folder(folder: str) -> None:
@@ -117,9 +119,7 @@ def _check_folder(folder: str) -> None:
         raise JobError(f'{folder} is a file, not a folder. Choose another output folder.')
     found = outputs.children(folder)
     foreign = [
-        name
-        for name in found
-        if not (_FOLDER.fullmatch(name) or name.startswith(_STAGING_PREFIX) or name.split('.tmp')[0] in _ALSO_THERE)
+        name for name in found if not (_FOLDER.fullmatch(name) or name.startswith((_STAGING_PREFIX, *_ALSO_THERE)))
     ]
     if foreign:
         raise JobError(

@@ -177,5 +177,5 @@ class _Ending:
             raise self._error
         last = [line for line in str(self._error).splitlines() if line.strip()] or [type(self._error).__name__]
         raise JobError(
-            f'the job failed: {last[-1].strip()[:300]}. What was published stays; start it again to go on.'
+            f'the job failed: {last[-1].strip().rstrip(".")[:300]}. What was published stays; start it again to go on.'
         ) from self._error

@@ -76,6 +76,11 @@ class Watcher:
         self._settling = Settling(options.settle_seconds)
         self._published = Published(options.output_dir)
 
+    @property
+    def done(self) -> set[Identity]:
+        """The files of the windows that were published when it looked last."""
+        return self._published.done
+
     def look(self, taken: set[Identity], now: float) -> Iterator[Taken]:
         """Yields the files that are new, have settled, and can be read.
 
@@ -182,9 +187,17 @@ class _Look(beam.DoFn):
         tick: tuple[int, int],
         taken: Any = beam.DoFn.StateParam(_TAKEN),  # noqa: B008 - how Beam hands over state
     ) -> Iterator[Taken]:
-        for found in watcher_of(self._options).look(set(taken.read()), time.time()):
+        watcher = watcher_of(self._options)
+        known = set(taken.read())
+        for found in watcher.look(known, time.time()):
             taken.add(found.source.identity)
+            known.add(found.source.identity)
             yield found
+        if known & watcher.done:
+            # What is published need not be remembered twice.
+            taken.clear()
+            for identity in known - watcher.done:
+                taken.add(identity)
 
 
 @functools.lru_cache(maxsize=4)

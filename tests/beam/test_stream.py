@@ -14,8 +14,10 @@ from apache_beam.transforms.window import TimestampedValue
 from pipeline import pubsub, windows
 from pipeline.local_streaming import LocalStreamingRunner
 from pipeline.published import Published, Source, exclusive
+from pipeline.readers.format import ReadOptions
 from pipeline.shards import write_lines
 from pipeline.tagged_files import FileFormat
+from pipeline.watch import WatchFolders, WatchOptions
 from pipeline.windows import DEAD_LETTER, SOURCE, TAGGED, TALLY, Output, PublishWindows, in_windows
 from schemas.paper import DeadLetter, Paper
 from tests.helpers import paper_line
@@ -162,3 +164,41 @@ def test_the_local_runner_ticks_in_real_time_and_its_windows_close(tmp_path):
     assert second[1] == first[1] + 1
     assert second[0] >= second[1]
     assert 1 <= second[2] <= 10
+
+
+def test_the_watcher_gives_each_file_once_while_it_looks_again_and_again(tmp_path):
+    for name in ('in', 'out', 'out/.staging-0'):
+        (tmp_path / name).mkdir()
+    log = tmp_path / 'taken'
+    log.touch()
+
+    def note(taken):
+        with log.open('a') as file:
+            file.write(taken.source.path.rpartition('/')[2] + '\n')
+        # As a window does that is published.
+        if taken.source.path.endswith('a.jsonl'):
+            window = tmp_path / 'out' / '19700101T000000Z-00000000'
+            window.mkdir()
+            (window / 'sources.json').write_text(json.dumps({'files': [taken.source._asdict()]}))
+            (window / 'COMPLETED').touch()
+
+    options = WatchOptions(
+        patterns=(f'{tmp_path}/in/*',),
+        poll_seconds=0.05,
+        settle_seconds=0,
+        output_dir=f'{tmp_path}/out',
+        staging=f'{tmp_path}/out/.staging-0',
+        read=ReadOptions(labelled=False),
+    )
+    root = streaming_pipeline()
+    _ = root | WatchFolders(options) | beam.Map(note)
+    result = root.run()
+    for number, name in enumerate(['a.jsonl', 'b.jsonl', 'c.jsonl'], 1):
+        (tmp_path / name).write_bytes(paper_line('2501.00001'))
+        (tmp_path / name).rename(tmp_path / 'in' / name)
+        deadline = time.monotonic() + 20
+        while log.read_text().count('\n') < number and time.monotonic() < deadline:
+            time.sleep(0.05)
+    time.sleep(0.5)
+    result.cancel()
+    assert log.read_text().split() == ['a.jsonl', 'b.jsonl', 'c.jsonl']
