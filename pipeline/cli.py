@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import errno
 import functools
 import os
 import re
@@ -31,6 +32,7 @@ _JOB_ERROR_IN_TRACEBACK = re.compile(r'schemas\.errors\.JobError: (?P<message>.+
 # Exit code of `drift --fail_on_drift`.
 _DRIFTED = 3
 _INTERRUPTED = 'interrupted; nothing was published.'
+_OS_ERROR = re.compile(r"Error: \[Errno \d+\] (?P<what>[^:\n]+)(: '(?P<where>[^'\n]+)')?$")
 # What Beam adds to an exception.
 _STEP = re.compile(r" \[while running '[^\n]*\]")
 
@@ -68,14 +70,20 @@ def explain(error: BaseException) -> str:
     if match := _JOB_ERROR_IN_TRACEBACK.search(text):
         return match['message']
     if isinstance(error, OSError) and error.strerror:
-        where = f' ({error.filename})' if error.filename else ''
-        return f'the job failed: {error.strerror}{where}. Nothing was published.'
+        return _explain_os_error(error.strerror, error.filename)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if any(line == 'KeyboardInterrupt' for line in lines):
         # Beam's in-process runner makes an ordinary error of it.
         return _INTERRUPTED
     last = lines[-1] if lines else type(error).__name__
+    if match := _OS_ERROR.search(last):
+        return _explain_os_error(match['what'], match['where'])
     return f'the job failed: {last[:300]}. Nothing was published; --verbose shows the traceback.'
+
+
+def _explain_os_error(what: str, where: str | None) -> str:
+    full = ' Make room there, and say the same again.' if what == os.strerror(errno.ENOSPC) else ''
+    return f'the job failed: {what}{f" ({where})" if where else ""}. Nothing was published.{full}'
 
 
 def _prepare(arguments: argparse.Namespace) -> Any:

@@ -47,7 +47,12 @@ def write_shard(root: str, name: str, write: Callable[[str], None], records: int
     with tempfile.TemporaryDirectory() as scratch:
         local = os.path.join(scratch, 'shard')
         write(local)
-        digest, size = _copy(local, outputs.join(root, name))
+        target = outputs.join(root, name)
+        try:
+            digest, size = _copy(local, target)
+        except OSError as error:
+            # Writing, unlike opening, does not say which file.
+            raise OSError(error.errno, error.strerror or str(error), target) from error
     return {'file': name, 'records': records, 'bytes': size, 'sha256': digest}
 
 

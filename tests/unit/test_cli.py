@@ -156,7 +156,18 @@ RuntimeError: schemas.errors.JobError: dump.gz is damaged: it is cut off (readab
         ),
         (
             OSError(28, 'No space left on device', 'out/part-0'),
-            'the job failed: No space left on device (out/part-0). Nothing was published.',
+            'the job failed: No space left on device (out/part-0). Nothing was published. '
+            'Make room there, and say the same again.',
+        ),
+        (
+            RuntimeError(
+                "Traceback:\n  File x\nOSError: [Errno 13] Permission denied: 'out/part-0' [while running 'Write']\n"
+            ),
+            'the job failed: Permission denied (out/part-0). Nothing was published.',
+        ),
+        (
+            RuntimeError('Traceback:\nOSError: [Errno 5] Input/output error'),
+            'the job failed: Input/output error. Nothing was published.',
         ),
         (
             RuntimeError("Traceback:\n  File x\nKeyError: 'labels' [while running 'Transform']\n\n"),
