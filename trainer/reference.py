@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from schemas import features, outputs
 from schemas.errors import JobError
-from schemas.profile import Profile
+from schemas.profile import LABELS_A_PAPER, Profile
 from trainer.shards import PREPARE_AGAIN
 
 # Papers with answers.
@@ -40,13 +40,24 @@ def read_reference_papers(data_dir: str) -> list[ReferencePaper]:
     """Reads the papers that `prepare` chose, in its order.
 
     Raises:
+        JobError: as `reference_texts`.
+    """
+    return [paper for _, paper in reference_texts(data_dir)]
+
+
+def reference_texts(data_dir: str) -> list[tuple[str, ReferencePaper]]:
+    """Reads the papers that `prepare` chose, in its order, each behind its id.
+
+    Raises:
         JobError: if their file is missing (an earlier `prepare` wrote none) or damaged.
     """
     path = outputs.join(data_dir, features.REFERENCE_PAPERS_FILE)
     try:
         lines = gzip.decompress(outputs.read_bytes(path)).splitlines()
         records = [json.loads(line) for line in lines]
-        return [ReferencePaper(str(record['title']), str(record['abstract'])) for record in records]
+        return [
+            (str(record['id']), ReferencePaper(str(record['title']), str(record['abstract']))) for record in records
+        ]
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
         what = 'is missing' if isinstance(error, FileNotFoundError) else 'cannot be read or is damaged'
         raise JobError(f'{path} {what}. {PREPARE_AGAIN}') from error
@@ -60,15 +71,18 @@ def write_reference(folder: str, papers: Sequence[ReferencePaper], k: int) -> No
     Args:
         folder: of the SavedModel.
         papers: held-out papers; the first `ANSWERED` are written with answers, all go into the profile.
-        k: labels a paper.
+        k: labels a paper in the answers.
     """
     outputs.make_folder(outputs.join(folder, features.ASSETS_DIR))
     model = tf.saved_model.load(folder)
-    tag = tagging(model.signatures[features.TAG_SIGNATURE], k)
+    signature = model.signatures[features.TAG_SIGNATURE]
+    tag = tagging(signature, k)
     answered = papers[:ANSWERED]
     lines = reference_lines(answered, tag(answered))
     outputs.write_text(outputs.join(folder, features.REFERENCE_ANSWERS_FILE), ''.join(lines))
-    outputs.write_text(outputs.join(folder, features.REFERENCE_PROFILE_FILE), _json(profile_of(papers, tag).to_json()))
+    # A profile counts as many labels of a paper whatever the export gives by default.
+    profile = profile_of(papers, tagging(signature, max(k, LABELS_A_PAPER)))
+    outputs.write_text(outputs.join(folder, features.REFERENCE_PROFILE_FILE), _json(profile.to_json()))
     outputs.write_json(outputs.join(folder, features.EXPORT_FILE), described(folder))
 
 

@@ -74,9 +74,13 @@ def test_training_and_serving_see_the_same_of_every_paper(sample_papers, prepare
 
     from trainer import dataset, parity
     from trainer.prepared import open_prepared
+    from trainer.reference import ReferencePaper
 
     data = open_prepared(str(prepared_dir))
-    texts = {paper['id']: (' '.join(paper['title'].split()), paper['abstract'].strip()) for paper in sample_papers}
+    texts = {
+        paper['id']: ReferencePaper(' '.join(paper['title'].split()), paper['abstract'].strip())
+        for paper in sample_papers
+    }
     network = parity.checkpointed(str(model_dir), data)
     exported = parity.exported(str(model_dir / 'export' / '1'))
     difference = parity.largest_difference(data, features.SPLITS, texts, network, exported)
@@ -103,11 +107,3 @@ def test_a_model_of_other_data_is_refused(prepared_dir, model_dir, tmp_path):
     data = open_prepared(str(prepared_dir))._replace(ngrams=7)
     with pytest.raises(JobError, match=r'knows 20,000 n-grams and \d+ labels, .* holds 7 and \d+\. Say the --data_dir'):
         parity.checkpointed(str(model_dir), data)
-
-
-def test_no_reference_papers_are_told(tmp_path):
-    from schemas.errors import JobError
-    from trainer import parity
-
-    with pytest.raises(JobError, match=r'reference_papers\.jsonl\.gz is missing or damaged\. '):
-        parity.reference_texts(str(tmp_path))
