@@ -136,3 +136,30 @@ def window_name(end: datetime.datetime, contents: Iterable[Any]) -> str:
     """
     digest = hashlib.sha256(json.dumps(sorted(contents)).encode()).hexdigest()
     return f'{end.astimezone(datetime.UTC):%Y%m%dT%H%M%SZ}-{digest[:8]}'
+
+
+def show(scratch: str, target: str) -> None:
+    """Publishes a folder that is complete but for COMPLETED: by one rename, or where there is none by COMPLETED."""
+    if '://' not in target:
+        outputs.write_text(outputs.join(scratch, outputs.COMPLETED), '')
+        for folder, _, names in os.walk(scratch):
+            for path in [*(os.path.join(folder, name) for name in names), folder]:
+                _flush(path)
+        os.rename(scratch, target)
+        _flush(os.path.dirname(target))
+        return
+    from apache_beam.io.filesystems import FileSystems
+
+    [match] = FileSystems.match([outputs.join(scratch, '**')])
+    files = [metadata.path for metadata in match.metadata_list]
+    FileSystems.rename(files, [target + file[len(scratch) :] for file in files])
+    outputs.write_text(outputs.join(target, outputs.COMPLETED), '')
+
+
+def _flush(path: str) -> None:
+    """Brings a file or folder to the disk: a rename may reach it before what was renamed."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -25,6 +25,9 @@ from pipeline.windows import in_windows
 from schemas.errors import ConfigError
 from schemas.paper import DeadLetter, Paper, Reason, RejectedRecord, parse_paper
 
+# A message may be delivered again as late as that; its window takes it still.
+_LATENESS = 24 * 3600
+
 
 def require_pubsub() -> None:
     """Checks that Beam can talk to Pub/Sub.
@@ -93,7 +96,7 @@ class ToPapers(beam.PTransform[Any, Any]):
         """Parses and batches."""
         read = (
             messages
-            | 'Window' >> in_windows(self._seconds)
+            | 'Window' >> in_windows(self._seconds, _LATENESS)
             | 'ReadPapers'
             >> beam.ParDo(_Read(self._source, self._batch_size)).with_outputs('dead_letters', 'tallies', main='batches')
         )

@@ -10,19 +10,19 @@ import contextlib
 import dataclasses
 import datetime
 import json
-import os
 import pickle
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
+from apache_beam.transforms import trigger
 from apache_beam.transforms import window as windows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from pipeline.hashing import keyed_hash
 from pipeline.patience import until_it_works
-from pipeline.published import SOURCES_FILE, Source, window_name
+from pipeline.published import SOURCES_FILE, Source, show, window_name
 from pipeline.shards import ShardRecord, json_line, shards_needed, write_lines, write_shard
 from pipeline.tagged_files import FileFormat
 from pipeline.tally import Counts, nested
@@ -97,6 +97,9 @@ def publish(output: Output, start: datetime.datetime, end: datetime.datetime, st
     outputs.remove(scratch)
     outputs.make_folder(scratch)
     statistics = window_statistics(counts, start, end, len(sources))
+    if sources:
+        # Of messages, what comes late may come in parts.
+        check_accounts(statistics)
     _write_records(scratch, '', TAGGED, output.files, output.shards, chunks, sum(part.bytes[0] for part in staged))
     # A dead letter names the file where it was found, not the copy that was read.
     found_at = {source.copy: source.path for source in sources}
@@ -114,7 +117,7 @@ def publish(output: Output, start: datetime.datetime, end: datetime.datetime, st
         for source in sources
     ]
     outputs.write_json(outputs.join(scratch, SOURCES_FILE), {'files': files})
-    _move(scratch, target)
+    show(scratch, target)
     for path in [*chunks, *(source.copy for source in sources)]:
         with contextlib.suppress(OSError):
             outputs.remove(path)
@@ -124,13 +127,9 @@ def publish(output: Output, start: datetime.datetime, end: datetime.datetime, st
 def window_statistics(
     counts: dict[tuple[str, ...], int], start: datetime.datetime, end: datetime.datetime, files: int
 ) -> dict[str, Any]:
-    """Makes a window's statistics.json of its tallies.
-
-    Raises:
-        JobError: if not every record that was read came out.
-    """
+    """Makes a window's statistics.json of its tallies."""
     tree = nested(counts.items())
-    statistics = {
+    return {
         'window': {'start': _iso(start), 'end': _iso(end)},
         'files': files,
         'read': tree.get('read', 0),
@@ -139,13 +138,20 @@ def window_statistics(
         'accepted_labels': tree.get('accepted_labels', {}),
         'model_versions': tree.get('model_versions', {}),
     }
+
+
+def check_accounts(statistics: dict[str, Any]) -> None:
+    """Checks that each record of a window came out.
+
+    Raises:
+        JobError: if one did not.
+    """
     rejected = sum(statistics['rejected'].values())
     if statistics['read'] != statistics['tagged'] + rejected:
         raise JobError(
             f'{statistics["read"]} records of a window were read, but {statistics["tagged"]} tagged and {rejected} '
             'rejected; it was not published. Please report this.'
         )
-    return statistics
 
 
 class PublishWindows(beam.PTransform[Any, Any]):
@@ -237,9 +243,22 @@ class _Publish(beam.DoFn):
             yield name
 
 
-def in_windows(seconds: int) -> beam.WindowInto:
-    """Puts elements into windows of that length by their timestamps, each published once, when it is over."""
-    return beam.WindowInto(windows.FixedWindows(seconds))
+def in_windows(seconds: int, lateness: int = 0) -> beam.WindowInto:
+    """Puts elements into windows of that length by their timestamps, each published once, when it is over.
+
+    Args:
+        seconds: length of a window.
+        lateness: for how many seconds after its end a window takes what comes late, each bundle of it in a folder of
+            its own; what is later is lost.
+    """
+    if not lateness:
+        return beam.WindowInto(windows.FixedWindows(seconds))
+    return beam.WindowInto(
+        windows.FixedWindows(seconds),
+        trigger=trigger.AfterWatermark(late=trigger.AfterCount(1)),
+        accumulation_mode=trigger.AccumulationMode.DISCARDING,
+        allowed_lateness=lateness,
+    )
 
 
 def dead_letter_record(letter: DeadLetter) -> ShardRecord:
@@ -271,33 +290,6 @@ def _at_home(line: bytes, found_at: dict[str, str]) -> bytes:
     return json_line(
         letter | {'source': path, 'message': letter['message'].replace(copy, path) if copy else letter['message']}
     )
-
-
-def _move(scratch: str, target: str) -> None:
-    """Publishes a folder that is complete but for COMPLETED."""
-    if '://' not in target:
-        outputs.write_text(outputs.join(scratch, outputs.COMPLETED), '')
-        for folder, _, names in os.walk(scratch):
-            for path in [*(os.path.join(folder, name) for name in names), folder]:
-                _flush(path)
-        os.rename(scratch, target)
-        _flush(os.path.dirname(target))
-        return
-    from apache_beam.io.filesystems import FileSystems
-
-    [match] = FileSystems.match([outputs.join(scratch, '**')])
-    files = [metadata.path for metadata in match.metadata_list]
-    FileSystems.rename(files, [target + file[len(scratch) :] for file in files])
-    outputs.write_text(outputs.join(target, outputs.COMPLETED), '')
-
-
-def _flush(path: str) -> None:
-    """Brings a file or folder to the disk: a rename may reach it before what was renamed."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _utc(seconds: float) -> datetime.datetime:

@@ -139,6 +139,21 @@ def test_messages_become_papers_and_dead_letters_in_their_windows():
         )
 
 
+def test_a_message_that_comes_late_is_published_late():
+    stream = (
+        test_stream.TestStream()
+        .add_elements(at(1, paper_line('2501.00001')))
+        .advance_watermark_to(3600)
+        .add_elements(at(2, paper_line('2501.00002')))
+        .advance_watermark_to_infinity()
+    )
+    with streaming_pipeline() as root:
+        read = root | stream | pubsub.ToPapers('projects/p/subscriptions/s', 60, batch_size=10)
+        grouped = read.batches | beam.WithKeys(0) | beam.GroupByKey()
+        ids = grouped | beam.Map(lambda group: [paper.id for batch in group[1] for paper in batch])
+        assert_that(ids, equal_to([['2501.00001'], ['2501.00002']]))
+
+
 def test_a_tagged_paper_is_sent_as_its_line_of_json():
     message = pubsub.message_of((7, b'2501.00001', b'{"id": "2501.00001"}'))
     assert (message.data, message.attributes) == (b'{"id": "2501.00001"}', {'id': '2501.00001'})
