@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from schemas.errors import JobError
 
 # Beside the versions. TensorFlow Serving, which looks for numbers, ignores it.
 PINNED_FILE = 'PINNED'
+
+_OPERATION = re.compile(r'\{\{.*?\}\} ?| ?\[Op:\w+\]')
 
 # Path below a folder -> (bytes, time of its last change).
 Files = dict[str, tuple[int, float]]
@@ -235,6 +238,9 @@ def _local_files(folder: str) -> Files:
 
 
 def first_line(error: BaseException) -> str:
-    """Returns the first line of what an error says, without its full stop, or the error's name if it says nothing."""
-    lines = str(error).strip().splitlines()
+    """Returns the first line of what an error says, without its full stop, or the error's name if it says nothing.
+
+    Which operation on which device TensorFlow was at is left out.
+    """
+    lines = _OPERATION.sub('', str(error)).strip().splitlines()
     return lines[0][:300].rstrip('. ') if lines else type(error).__name__

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from pipeline.exports import Export, check_export, files_of, newest_export, wanted_export
+from pipeline.exports import Export, check_export, files_of, first_line, newest_export, wanted_export
 from pipeline.signatures import SIGNATURES, Signature, Tensor, signature_fault
 from schemas.errors import JobError
 
@@ -207,3 +207,9 @@ def changed(signature, way, **tensors):
 )
 def test_signatures_that_are_not_ours_are_told_by_what_differs(found, fault):
     assert signature_fault(found) == fault
+
+
+def test_of_an_error_of_tensorflow_what_went_wrong_is_told():
+    error = ValueError('{{function_node __wrapped__RestoreV2}} Checksum does not match: 1 vs. 2 [Op:RestoreV2].\nmore')
+    assert first_line(error) == 'Checksum does not match: 1 vs. 2'
+    assert first_line(MemoryError()) == 'MemoryError'
