@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ import apache_beam as beam
 from pipeline.config import DriftConfig
 from pipeline.evaluate import Metrics, MetricsFactory, measure
 from pipeline.exports import Export
+from pipeline.json_result import run_to_json
 from pipeline.models import PinnedModel
 from pipeline.profiles import ProfileTagged, reference_profile
 from pipeline.read import ReadPapers
@@ -66,14 +66,9 @@ def run(
     config: DriftConfig, dumps: Sequence[Dump], export: Export, new_metrics: MetricsFactory, pipeline: beam.Pipeline
 ) -> dict[str, Any]:
     """Runs the job to its end and returns the report, its n-grams spelled."""
-    with tempfile.TemporaryDirectory() as scratch:
-        # Runners elsewhere cannot see a local folder; they write where the user asked for the report.
-        output = f'{config.output}.part' if config.output and '://' in config.output else f'{scratch}/drift.json'
-        build(pipeline, config, dumps, export, new_metrics, output)
-        pipeline.run().wait_until_finish()
-        report: dict[str, Any] = outputs.read_json(output)
-        if '://' in output:
-            outputs.remove(output)
+    report: dict[str, Any] = run_to_json(
+        pipeline, lambda root, output: build(root, config, dumps, export, new_metrics, output), config.output
+    )
     names = spelled_ngrams(export)
     return report | {'ngrams': [{'ngram': names[moved['id']], **moved} for moved in report['ngrams']]}
 

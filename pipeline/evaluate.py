@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, Self
 
@@ -13,12 +12,13 @@ from apache_beam.transforms.window import GlobalWindows
 
 from pipeline.config import EvaluateConfig
 from pipeline.exports import Export
+from pipeline.json_result import run_to_json
 from pipeline.models import PinnedModel
 from pipeline.read import ReadPapers
 from pipeline.readers.format import Dump
 from pipeline.shards import WriteJson
 from pipeline.tagger import LabelTable, TaggedBatch, TagPapers, label_table
-from schemas import features, outputs
+from schemas import features
 
 
 class Metrics(Protocol):
@@ -66,14 +66,9 @@ def run(
     pipeline: beam.Pipeline,
 ) -> dict[str, Any]:
     """Runs the job to its end and returns the metrics."""
-    with tempfile.TemporaryDirectory() as scratch:
-        # Runners elsewhere cannot see a local folder; they write where the user asked for the metrics.
-        output = f'{config.output}.part' if config.output and '://' in config.output else f'{scratch}/metrics.json'
-        build(pipeline, config, dumps, export, new_metrics, output)
-        pipeline.run().wait_until_finish()
-        metrics: dict[str, Any] = outputs.read_json(output)
-        if '://' in output:
-            outputs.remove(output)
+    metrics: dict[str, Any] = run_to_json(
+        pipeline, lambda root, output: build(root, config, dumps, export, new_metrics, output), config.output
+    )
     return metrics
 
 

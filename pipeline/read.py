@@ -74,9 +74,7 @@ class ReadDumps(beam.PTransform[Any, Any]):
         JobError: if a file cannot be read, or is damaged and the config does not tolerate it.
     """
 
-    def __init__(
-        self, config: InputConfig, *, labelled: bool | None, batch_size: int, by_source: bool = False
-    ) -> None:
+    def __init__(self, config: InputConfig, *, labelled: bool | None, batch_size: int, by_source: bool = False) -> None:
         """Configures the reading.
 
         Args:

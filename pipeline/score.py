@@ -86,7 +86,7 @@ def check_accounts(statistics: dict[str, Any]) -> None:
     if statistics['read'] != statistics['tagged'] + rejected:
         raise JobError(
             f'{statistics["read"]} records were read, but {statistics["tagged"]} tagged and {rejected} rejected; '
-            'nothing was published. Please report this.'
+            'nothing of this was published. Please report it.'
         )
 
 

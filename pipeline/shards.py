@@ -120,7 +120,7 @@ class WriteDeadLetters(beam.PTransform[Any, Any]):
         """Encodes and writes."""
         return (
             letters
-            | 'Encode' >> beam.Map(_dead_letter_record).with_output_types(ShardRecord)
+            | 'Encode' >> beam.Map(dead_letter_record).with_output_types(ShardRecord)
             | 'WriteShards' >> WriteShards(self._root, self._folder, '.jsonl', write_lines)
         )
 
@@ -147,6 +147,12 @@ def write_lines(path: str, records: Iterable[bytes]) -> None:
 def json_line(value: Any) -> bytes:
     """Encodes a value as one line of JSON, non-ASCII text as it is."""
     return orjson.dumps(value)
+
+
+def dead_letter_record(letter: DeadLetter) -> ShardRecord:
+    """Encodes a dead letter as a line of JSON; those of a file stand in the order of their positions."""
+    order = f'{letter.source}\0{letter.position:020d}'
+    return keyed_hash(order, 'shard'), order.encode(), json_line(letter.to_json())
 
 
 class _WriteShard(beam.DoFn):
@@ -178,11 +184,6 @@ def _copy(local: str, target: str) -> tuple[str, int]:
             size += len(block)
             sink.write(block)
     return digest.hexdigest(), size
-
-
-def _dead_letter_record(letter: DeadLetter) -> ShardRecord:
-    order = f'{letter.source}\0{letter.position:020d}'
-    return keyed_hash(order, 'shard'), order.encode(), json_line(letter.to_json())
 
 
 def _by_shard(record: ShardRecord, shards: int) -> tuple[int, ShardRecord]:

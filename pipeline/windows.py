@@ -20,15 +20,13 @@ from apache_beam.transforms import trigger
 from apache_beam.transforms import window as windows
 from apache_beam.utils.windowed_value import WindowedValue
 
-from pipeline.hashing import keyed_hash
 from pipeline.patience import until_it_works
 from pipeline.published import SOURCES_FILE, Source, show, window_name
-from pipeline.shards import ShardRecord, json_line, shards_needed, write_lines, write_shard
+from pipeline.score import check_accounts
+from pipeline.shards import ShardRecord, dead_letter_record, json_line, shards_needed, write_lines, write_shard
 from pipeline.tagged_files import FileFormat
 from pipeline.tally import Counts, nested
 from schemas import features, outputs
-from schemas.errors import JobError
-from schemas.paper import DeadLetter
 
 # What a bundle holds before it is written to the staging folder.
 _CHUNK_BYTES = 8 << 20
@@ -140,20 +138,6 @@ def window_statistics(
     }
 
 
-def check_accounts(statistics: dict[str, Any]) -> None:
-    """Checks that each record of a window came out.
-
-    Raises:
-        JobError: if one did not.
-    """
-    rejected = sum(statistics['rejected'].values())
-    if statistics['read'] != statistics['tagged'] + rejected:
-        raise JobError(
-            f'{statistics["read"]} records of a window were read, but {statistics["tagged"]} tagged and {rejected} '
-            'rejected; it was not published. Please report this.'
-        )
-
-
 class PublishWindows(beam.PTransform[Any, Any]):
     """Publishes (kind, value) elements, window by window: see `publish`. Windows without any publish nothing.
 
@@ -259,12 +243,6 @@ def in_windows(seconds: int, lateness: int = 0) -> beam.WindowInto:
         accumulation_mode=trigger.AccumulationMode.DISCARDING,
         allowed_lateness=lateness,
     )
-
-
-def dead_letter_record(letter: DeadLetter) -> ShardRecord:
-    """Encodes a dead letter; those of a file stay together, in the order of their positions."""
-    order = f'{letter.source}\0{letter.position:020d}'
-    return keyed_hash(order, 'shard'), order.encode(), json_line(letter.to_json())
 
 
 def _write_records(

@@ -120,7 +120,7 @@ def test_a_window_whose_records_do_not_add_up_is_not_published(output):
     with pytest.raises(JobError) as error:
         publish(output, START, END, [staged(output, '/in/a', records=[(1, b'1', b'{}')], read=2)])
     assert str(error.value) == (
-        '2 records of a window were read, but 1 tagged and 0 rejected; it was not published. Please report this.'
+        '2 records were read, but 1 tagged and 0 rejected; nothing of this was published. Please report it.'
     )
     assert Published(output.folder).refresh() == []
 
