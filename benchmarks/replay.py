@@ -23,6 +23,8 @@ import time
 from typing import Any
 
 import zstandard
+from machine import machine
+from sections import table, write_section
 
 
 def main() -> int:
@@ -39,9 +41,12 @@ def main() -> int:
     parser.add_argument('--publish_seconds', type=int, default=5)
     parser.add_argument('--model_dir', required=True)
     parser.add_argument('--work_dir', required=True, type=pathlib.Path)
+    parser.add_argument('--output', metavar='FILE', help='RESULTS.md, whose section is written anew')
     arguments = parser.parse_args()
     figures = replay(arguments)
     print(json.dumps(figures, indent=2))
+    if arguments.output:
+        write_section(arguments.output, 'replay', section(figures))
     return int(bool(figures['lost'] or figures['twice'] or figures['files'] != figures['files_done_once']))
 
 
@@ -77,12 +82,34 @@ def replay(arguments: argparse.Namespace) -> dict[str, Any]:
             time.sleep(0.5)
     return {
         **count(days, output),
+        'every': arguments.every,
         'kills': len(kill_at),
         'staged_files_when_killed': staged_when_killed,
         'exit_code': job.returncode if job else None,
         'seconds': round(time.monotonic() - begin, 1),
         'peak_memory_mb': peak >> 20,
     }
+
+
+def section(figures: dict[str, Any]) -> str:
+    """Returns the section of RESULTS.md."""
+    cells = {
+        'records': f'{figures["records"]:,}',
+        'tagged': f'{figures["tagged"]:,}',
+        'rejected': f'{figures["rejected"]:,}',
+        'lost': figures['lost'],
+        'twice': figures['twice'],
+        'files done once': f'{figures["files_done_once"]} of {figures["files"]}',
+        'windows': figures['windows'],
+        'seconds': figures['seconds'],
+        'peak memory': f'{figures["peak_memory_mb"]} MB',
+    }
+    return f"""## Streaming: a replay with kills
+
+{figures['days']} days of arXiv, a file each, one every {figures['every']:g} s, into `score --streaming`, killed
+with SIGKILL {figures['kills']} times and started again; {machine()}.
+
+{table(cells)}"""
 
 
 def papers_by_day(pattern: str, key: str, first: str, number: int) -> dict[str, list[str]]:

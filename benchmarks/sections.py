@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Mapping
 
 
 def write_section(path: str | pathlib.Path, name: str, text: str) -> None:
@@ -17,3 +18,9 @@ def write_section(path: str | pathlib.Path, name: str, text: str) -> None:
         return
     tail = rest.partition(end)[2].lstrip('\n')
     file.write_text(head + section + (f'\n{tail}' if tail else ''), 'utf-8')
+
+
+def table(cells: Mapping[str, object]) -> str:
+    """Returns a Markdown table of one row: heading -> value."""
+    rows = [cells, ['---'] * len(cells), cells.values()]
+    return ''.join(f'| {" | ".join(map(str, row))} |\n' for row in rows)

@@ -21,6 +21,9 @@ import threading
 import time
 from typing import Any
 
+from machine import machine
+from sections import table, write_section
+
 _LOOK_SECONDS = 0.005
 
 
@@ -35,7 +38,12 @@ def main() -> None:
     parser.add_argument('--poll_seconds', type=float, default=0.1)
     parser.add_argument('--model_dir', required=True)
     parser.add_argument('--work_dir', required=True, type=pathlib.Path)
-    print(json.dumps(measure(parser.parse_args()), indent=2))
+    parser.add_argument('--output', metavar='FILE', help='RESULTS.md, whose section is written anew')
+    arguments = parser.parse_args()
+    figures = measure(arguments)
+    print(json.dumps(figures, indent=2))
+    if arguments.output:
+        write_section(arguments.output, 'streaming_latency', section(figures))
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -76,6 +84,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     latencies = sorted(seen.at[name] - put_at[name] for name in put_at if name in seen.at)
     return {
         'papers_a_second': arguments.rate,
+        'seconds': arguments.seconds,
         'files': len(put_at),
         'published': len(latencies),
         'publish_seconds': arguments.publish_seconds,
@@ -88,6 +97,25 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         'memory_mb_at_the_end': memory_at_the_end,
         'exit_code': job.returncode,
     }
+
+
+def section(figures: dict[str, Any]) -> str:
+    """Returns the section of RESULTS.md."""
+    cells = {
+        'p50': f'{figures["latency_p50"]:.2f} s',
+        'p99': f'{figures["latency_p99"]:.2f} s',
+        'largest': f'{figures["latency_max"]:.2f} s',
+        'cores used': figures['cores_used'],
+        'memory at first': f'{figures["memory_mb_at_first"]} MB',
+        'at the end': f'{figures["memory_mb_at_the_end"]} MB',
+    }
+    return f"""## Streaming: from a file to its result
+
+{figures['papers_a_second']:g} papers a second for {figures['seconds']:g} s, in {figures['files']} files by
+rename; windows of {figures['publish_seconds']} s, a look every {figures['poll_seconds']:g} s; {machine()}. The time is
+from the rename to the moment when the folder of the window is seen: it holds the wait for the window's end.
+
+{table(cells)}"""
 
 
 class Seen:
