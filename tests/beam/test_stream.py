@@ -5,7 +5,7 @@ import time
 
 import apache_beam as beam
 import pytest
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.testing import test_stream
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.periodicsequence import PeriodicImpulse
@@ -15,6 +15,7 @@ from pipeline import pubsub, windows
 from pipeline.local_streaming import LocalStreamingRunner
 from pipeline.published import Published, Source, exclusive
 from pipeline.readers.format import ReadOptions
+from pipeline.runners import make_streaming_pipeline
 from pipeline.shards import write_lines
 from pipeline.tagged_files import FileFormat
 from pipeline.watch import WatchFolders, WatchOptions
@@ -217,3 +218,11 @@ def test_the_watcher_gives_each_file_once_while_it_looks_again_and_again(tmp_pat
     time.sleep(0.5)
     result.cancel()
     assert log.read_text().split() == ['a.jsonl', 'b.jsonl', 'c.jsonl']
+
+
+def test_without_a_runner_streams_run_in_this_process():
+    for flags in ([], ['--runner', 'direct'], ['--runner=DirectRunner']):
+        pipeline = make_streaming_pipeline(flags)
+        assert isinstance(pipeline.runner, LocalStreamingRunner)
+        assert pipeline.options.view_as(StandardOptions).streaming
+    assert not isinstance(make_streaming_pipeline(['--runner=FnApiRunner']).runner, LocalStreamingRunner)
