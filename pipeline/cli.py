@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pipeline import flags, fork_server, memory, parsing, quiet, runners
-from pipeline.config import ScoreConfig
+from pipeline.config import InputConfig, ScoreConfig
 from pipeline.progress import Progress
 from pipeline.streaming import StreamingConfig, streaming_config
 from schemas import features, outputs
@@ -90,10 +90,7 @@ def _prepare(arguments: argparse.Namespace) -> Any:
     config = flags.prepare_config(arguments)
 
     def run(beam_arguments: Sequence[str]) -> None:
-        from pipeline import inputs, partitions
-
-        dumps = inputs.find_dumps(config.input, labelled=True)
-        workers = partitions.workers_of(dumps)
+        dumps, workers = _find_dumps(config.input, beam_arguments, labelled=True)
         publishing = outputs.publish(
             config.output_dir, features.PREPARE_PUBLISHES, made_by='prepare', overwrite=config.overwrite
         )
@@ -137,10 +134,7 @@ def _evaluate(arguments: argparse.Namespace) -> Any:
 
     def run(beam_arguments: Sequence[str]) -> None:
         outputs.require_completed(config.model_dir, 'train')
-        from pipeline import inputs, partitions
-
-        dumps = inputs.find_dumps(config.input, labelled=True)
-        workers = partitions.workers_of(dumps)
+        dumps, workers = _find_dumps(config.input, beam_arguments, labelled=True)
         with _writable(config.output), Progress('evaluate'):
             runners.start_early(beam_arguments, workers)
             with quiet.importing_tensorflow():
@@ -170,10 +164,7 @@ def _score(arguments: argparse.Namespace) -> Any:
 
     def run(beam_arguments: Sequence[str]) -> None:
         outputs.require_completed(config.model_dir, 'train')
-        from pipeline import inputs, partitions
-
-        dumps = inputs.find_dumps(config.input, labelled=False)
-        workers = partitions.workers_of(dumps)
+        dumps, workers = _find_dumps(config.input, beam_arguments, labelled=False)
         publishing = outputs.publish(
             config.output_dir, features.SCORE_PUBLISHES, made_by='score', overwrite=config.overwrite
         )
@@ -224,14 +215,11 @@ def _drift(arguments: argparse.Namespace) -> Any:
         outputs.require_completed(config.model_dir, 'train')
         if config.data_dir:
             outputs.require_completed(config.data_dir, 'prepare')
-        from pipeline import drift_report, inputs, partitions
-
-        dumps = inputs.find_dumps(config.input, labelled=None)
-        workers = partitions.workers_of(dumps)
+        dumps, workers = _find_dumps(config.input, beam_arguments, labelled=None)
         with _writable(config.output), Progress('drift'):
             runners.start_early(beam_arguments, workers)
             with quiet.importing_tensorflow():
-                from pipeline import drift
+                from pipeline import drift, drift_report
                 from pipeline.exports import check_export, newest_export
                 from trainer.metrics import StreamingMetrics
                 from trainer.parity import check_parity
@@ -250,6 +238,18 @@ def _drift(arguments: argparse.Namespace) -> Any:
         return _DRIFTED if config.fail_on_drift and report['drifted'] else 0
 
     return run
+
+
+def _find_dumps(config: InputConfig, beam_arguments: Sequence[str], *, labelled: bool | None) -> tuple[list[Any], int]:
+    """Looks into the dumps; returns them, and how many worker processes have enough to do with them."""
+    from pipeline import partitions
+
+    # The fork server imports while this process does.
+    runners.start_early(beam_arguments, partitions.likely_workers(config.patterns))
+    from pipeline import inputs
+
+    dumps = inputs.find_dumps(config, labelled=labelled)
+    return dumps, partitions.workers_of(dumps)
 
 
 _TRAIN = parsing.Command(

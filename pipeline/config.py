@@ -199,7 +199,7 @@ class ScoreConfig:
     only_accepted: bool = False
     explain: int = 0
     output_format: str = 'jsonl'
-    batch_size: int = 256
+    batch_size: int = 1024
     shards: int | None = None
 
     def __post_init__(self) -> None:

@@ -197,7 +197,7 @@ def _add_score(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         '--explain', type=int, default=0, metavar='N', help='name the N n-grams that weigh most for each label'
     )
-    output.add_argument('--batch_size', type=int, default=256, metavar='N', help='papers a call of the model')
+    output.add_argument('--batch_size', type=int, default=1024, metavar='N', help='papers a call of the model')
     output.add_argument('--shards', type=int, metavar='N', help='files (default: as many as make about 32 MB each)')
 
 

@@ -5,7 +5,9 @@ No result depends on it. What it decides is how much a worker holds at a time, a
 
 from __future__ import annotations
 
+import glob
 import math
+import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -58,6 +60,16 @@ def workers_of(dumps: Iterable[Dump]) -> int:
     (1, 263)
     """
     return 1 + int(_bytes(dumps) / _WORKER_BYTES)
+
+
+def likely_workers(patterns: Iterable[str]) -> int:
+    """Returns what `workers_of` will, or less: from the sizes of local files alone, before Beam is there to look.
+
+    Args:
+        patterns: paths or globs.
+    """
+    paths = {path for pattern in patterns if '://' not in pattern for path in glob.glob(pattern)}
+    return workers_of(Dump(path, os.path.getsize(path)) for path in paths if os.path.isfile(path))
 
 
 def _bytes(dumps: Iterable[Dump]) -> int:

@@ -19,6 +19,8 @@ from schemas.errors import JobError
 from schemas.paper import DeadLetter, Paper, Reason, RejectedRecord, parse_paper
 from schemas.taxonomy import CanonicalCategories
 
+# Small, so that each worker gets about as much as the others.
+_RANGE_BYTES = 4 << 20
 # A batch is closed when its texts have this many characters: it crosses from process to process.
 _BATCH_CHARACTERS = 1 << 20
 
@@ -92,7 +94,7 @@ class ReadDumps(beam.PTransform[Any, Any]):
         """Builds the reading."""
         read = (
             dumps
-            | 'ByteRanges' >> beam.FlatMap(byte_ranges)
+            | 'ByteRanges' >> beam.FlatMap(byte_ranges, _RANGE_BYTES)
             | 'SpreadOverWorkers' >> beam.Reshuffle()
             | 'ReadRecords' >> beam.ParDo(self._reader).with_outputs('dead_letters', 'tallies', main='batches')
         )

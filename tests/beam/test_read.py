@@ -9,7 +9,7 @@ import zstandard
 from apache_beam.testing.util import assert_that, equal_to
 
 from pipeline.config import InputConfig
-from pipeline.inputs import HashDumps, byte_ranges, find_dumps
+from pipeline.inputs import HashDumps, find_dumps
 from pipeline.read import ReadPapers, check_rejected
 from pipeline.tally import SumTallies
 from schemas.errors import JobError
@@ -237,7 +237,7 @@ def test_each_dump_is_described_by_its_size_and_hash(tmp_path, run):
 
 def test_a_large_file_is_read_in_ranges_and_each_record_once(tmp_path, run, monkeypatch):
     (tmp_path / 'dump').write_bytes(b''.join(line(f'{number:05d}') for number in range(300)))
-    monkeypatch.setattr('pipeline.read.byte_ranges', lambda dump: byte_ranges(dump, size=1000))
+    monkeypatch.setattr('pipeline.read._RANGE_BYTES', 1000)
     run(
         checking(
             reading(tmp_path / 'dump'), expected(*(f'{number:05d}' for number in range(300))), [], {('read',): 300}

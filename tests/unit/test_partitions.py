@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.partitions import partitions_of, workers_of
+from pipeline.partitions import likely_workers, partitions_of, workers_of
 from pipeline.readers import Dump
 
 SIZES = st.integers(0, 10**13)
@@ -57,3 +57,13 @@ def test_a_small_dump_is_the_work_of_one_process_and_a_large_one_of_many():
     assert workers_of([Dump('a.jsonl', 16 << 20)]) == 2
     assert workers_of([Dump('a.jsonl.zst', 4 << 20, 'zstd')]) == 2
     assert workers_of([Dump('a.jsonl', 40 << 20), Dump('b.jsonl', 40 << 20)]) == 6
+
+
+def test_workers_are_started_early_where_the_sizes_of_local_files_say_that_they_have_enough_to_do(tmp_path):
+    for name in 'ab':
+        with (tmp_path / name).open('wb') as file:
+            file.truncate(9 << 20)
+    pattern = str(tmp_path / '[ab]')
+    assert likely_workers([pattern]) == 2
+    assert likely_workers([pattern, pattern, str(tmp_path / 'a')]) == 2
+    assert likely_workers([str(tmp_path / 'a'), str(tmp_path), 'gs://bucket/*', str(tmp_path / 'missing')]) == 1
