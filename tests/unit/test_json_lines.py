@@ -184,7 +184,6 @@ def test_a_file_whose_lines_mostly_begin_like_objects_is_json_lines_even_if_the_
         bytes(range(256)) * 9,
         b'<html>,<body>',
         b'Just words.\nAnd more of them.\n',
-        b'words\tmore of them\n',
         b'{id: 1}\n{id: 2}\n',
     ],
 )
