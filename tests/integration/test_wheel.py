@@ -45,6 +45,7 @@ def test_the_wheel_holds_the_packages_and_the_contracts_and_nothing_else(wheel):
     assert others == {
         'schemas/taxonomy.jsonl',
         'schemas/raw_paper.pbtxt',
+        'schemas/drift.schema.json',
         'schemas/scored_paper.schema.json',
         'schemas/dead_letter.schema.json',
         'schemas/metrics.schema.json',
