@@ -25,7 +25,7 @@ from schemas.paper import DeadLetter, Paper, Reason
 from schemas.profile import LABELS_A_PAPER, Profile
 
 # What a dump's bytes become, compressed or not, in tagged papers: about.
-_TAGGED_SHARE, _TAGGED_SHARE_OF_COMPRESSED = 0.6, 2.0
+_TAGGED_SHARE, _TAGGED_SHARE_OF_COMPRESSED = 0.5, 3.3
 
 
 class Scored(NamedTuple):

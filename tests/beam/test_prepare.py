@@ -173,7 +173,7 @@ def test_a_tiny_dump_becomes_exactly_this(tmp_path):
     [line] = gzip.decompress(found['reference_papers.jsonl.gz']).splitlines()
     reference = json.loads(line)
     assert line.decode() == (
-        f'{{"id": "{reference["id"]}", "title": "Title {reference["id"]}", "abstract": "Deep nets: deep!"}}'
+        f'{{"id":"{reference["id"]}","title":"Title {reference["id"]}","abstract":"Deep nets: deep!"}}'
     )
     validation = gzip.decompress(found['examples/validation/part-00000-of-00001.tfrecord.gz'])
     assert reference['id'].encode() in validation

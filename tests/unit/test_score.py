@@ -84,8 +84,8 @@ def test_a_label_is_explained_by_the_n_grams_that_there_are():
     ('dump', 'files'),
     [
         (Dump('a', 0), 1),
-        (Dump('a', 200 << 20), 4),
-        (Dump('a', 200 << 20, 'gzip'), 12),
+        (Dump('a', 200 << 20), 3),
+        (Dump('a', 200 << 20, 'gzip'), 21),
     ],
 )
 def test_the_number_of_files_follows_from_the_size_of_the_dumps(dump, files):
