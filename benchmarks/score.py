@@ -102,7 +102,7 @@ def _section(
     theirs = statistics.median(measured.usage.seconds for measured in bare)
     loop = statistics.median(measured.result['loop_seconds'] for measured in bare)
     quarter, whole, more = sizes
-    steady = (more.result['read'] - papers) / (more.usage.seconds - ours)
+    steady = (papers - quarter.result['read']) / (ours - quarter.usage.seconds)
     threads, inner, batch = best
     return [
         report.heading('Speed and memory of score', 'score.py'),
@@ -129,7 +129,12 @@ def _section(
                     report.verdict(theirs / ours >= _GOAL),
                 ],
                 ['papers/s, whole program', f'{papers / ours:,.0f}', f'{_GOAL_RATE:,}', _met(papers / ours)],
-                ['papers/s, of what more papers take', f'{steady:,.0f}', f'{_GOAL_RATE:,}', _met(steady)],
+                [
+                    'papers/s, what the last three quarters take more than the first',
+                    f'{steady:,.0f}',
+                    f'{_GOAL_RATE:,}',
+                    _met(steady),
+                ],
                 ['papers/s, the loop of the bare loop alone', f'{papers / loop:,.0f}', '', ''],
             ],
         ),
@@ -146,7 +151,9 @@ def _section(
                 ]
                 for one in (quarter, whole, more)
             ],
-        ),
+        )
+        + '\n\nThe abstracts of the last line are shorter. Of what is written at the end, up to 100 MB wait in each of '
+        'four queues of Beam.',
         f'{more.result["read"]:,} papers:\n\n{report.memory_curve(more.usage)}',
         '## The bare loop',
         report.table(
