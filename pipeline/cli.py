@@ -22,7 +22,7 @@ from typing import Any
 from pipeline import flags, fork_server, memory, parsing, quiet, runners
 from pipeline.config import InputConfig, ScoreConfig
 from pipeline.progress import Progress
-from pipeline.streaming import StreamingConfig, streaming_config
+from pipeline.streaming_config import StreamingConfig, streaming_config
 from schemas import features, outputs
 from schemas.errors import ConfigError, JobError
 from trainer import flags as trainer_flags
@@ -189,7 +189,7 @@ def _score(arguments: argparse.Namespace) -> Any:
 def _score_streaming(config: ScoreConfig, streaming: StreamingConfig, beam_arguments: Sequence[str]) -> None:
     outputs.require_completed(config.model_dir, 'train')
     with quiet.importing_tensorflow():
-        from pipeline import folders, models, published, pubsub, stream
+        from pipeline import folders, models, published, pubsub, score_streaming
 
     if streaming.input_subscription or streaming.output_topic:
         pubsub.require_pubsub()
@@ -200,7 +200,7 @@ def _score_streaming(config: ScoreConfig, streaming: StreamingConfig, beam_argum
     try:
         with published.exclusive(config.output_dir) as staging:
             pipeline = runners.make_streaming_pipeline(beam_arguments)
-            stream.run(config, streaming, source, pipeline, staging)
+            score_streaming.run(config, streaming, source, pipeline, staging)
     except KeyboardInterrupt:
         _say('Ended. What was not published is read again at the next start.')
         sys.stdout.flush()

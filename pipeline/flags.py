@@ -7,7 +7,7 @@ import dataclasses
 from typing import Any
 
 from pipeline import config as configs
-from pipeline import streaming
+from pipeline import streaming_config
 from pipeline.parsing import Command
 
 
@@ -183,7 +183,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 def _add_score(parser: argparse.ArgumentParser) -> None:
     _add_input(parser, 1.0, required=False)
-    streaming.add_flags(parser)
+    streaming_config.add_flags(parser)
     output = parser.add_argument_group('model and output')
     output.add_argument('--model_dir', required=True, metavar='DIR', help='output folder of train')
     _add_output_dir(output, 'folder for the tagged papers')

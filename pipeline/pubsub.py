@@ -19,7 +19,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from pipeline import coders  # noqa: F401 - registers the coder of Paper
 from pipeline.read import ReadResult
 from pipeline.shards import ShardRecord
-from pipeline.streaming import StreamingConfig
+from pipeline.streaming_config import StreamingConfig
 from pipeline.tally import Counts
 from pipeline.windows import in_windows
 from schemas.errors import ConfigError

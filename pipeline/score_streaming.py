@@ -18,7 +18,7 @@ from pipeline.published import Published
 from pipeline.read import ReadDumps
 from pipeline.readers.format import ReadOptions
 from pipeline.score import ScorePapers
-from pipeline.streaming import StreamingConfig
+from pipeline.streaming_config import StreamingConfig
 from pipeline.tagged_files import file_format
 from pipeline.tagger import TaggedBatch
 from pipeline.watch import Taken, WatchFolders, WatchOptions

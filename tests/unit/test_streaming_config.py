@@ -4,8 +4,7 @@ import argparse
 
 import pytest
 
-from pipeline import streaming
-from pipeline.streaming import StreamingConfig, streaming_config
+from pipeline.streaming_config import StreamingConfig, add_flags, streaming_config
 from schemas.errors import ConfigError
 
 
@@ -13,7 +12,7 @@ def parsed(*flags):
     parser = argparse.ArgumentParser()
     parser.add_argument('--input', action='append')
     parser.add_argument('--overwrite', action='store_true')
-    streaming.add_flags(parser)
+    add_flags(parser)
     return streaming_config(parser.parse_args(flags))
 
 
