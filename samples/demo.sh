@@ -32,5 +32,8 @@ What was made
 What to try next, with .venv/bin on your PATH
   your own papers        arxiv-tagger prepare --input 'dumps/*.json' --output_dir build/mine   (then train; see arxiv-tagger prepare --help)
   your own labelled dump arxiv-tagger evaluate --model_dir $out/model --input yours.csv
+  papers as they come    arxiv-tagger score --streaming --input incoming/ --model_dir $out/model --output_dir build/stream
+  when to distrust it    arxiv-tagger drift --model_dir $out/model --input yours.csv
+  why a label            arxiv-tagger score --explain 5 ...   (names the n-grams that weigh most)
   without this project   python -c "import tensorflow as tf; print(tf.saved_model.load('$export').signatures['serving_default'](title=tf.constant(['Galaxies']), abstract=tf.constant(['We map the dust of spiral galaxies.'])))"   (TensorFlow Serving loads the same folder)
 END
