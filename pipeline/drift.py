@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
 
 from pipeline.config import DriftConfig
-from pipeline.evaluate import Metrics, MetricsFactory, measure
+from pipeline.evaluate import AddToMetrics, Metrics, MetricsFactory
 from pipeline.exports import Export
 from pipeline.json_result import run_to_json
 from pipeline.models import PinnedModel
@@ -139,8 +138,7 @@ class MeasureMonths(beam.PTransform[Any, Any]):
             new_metrics: makes `Metrics` of no papers.
         """
         super().__init__()
-        empty = functools.partial(new_metrics, len(table.labels), table.thresholds, table.propensities)
-        self._add = _AddToMetrics(table.labels, empty)
+        self._add = AddToMetrics(table, new_metrics)
 
     def expand(self, tagged: beam.PCollection[TaggedBatch]) -> beam.PCollection[tuple[str, dict[str, Any]]]:
         """Measures batches, then merges."""
@@ -148,30 +146,14 @@ class MeasureMonths(beam.PTransform[Any, Any]):
             tagged
             | 'ByMonth' >> beam.FlatMap(by_month).with_output_types(tuple[str, TaggedBatch])
             | 'Measure' >> beam.CombinePerKey(self._add)
+            | 'ToFigures' >> beam.MapTuple(lambda month, metrics: (month, figures_of(metrics)))
         )
 
 
-class _AddToMetrics(beam.CombineFn):
-    def __init__(self, labels: Sequence[str], empty: functools.partial[Metrics]) -> None:
-        self._labels = labels
-        self._empty = empty
-
-    def create_accumulator(self, *args: Any, **kwargs: Any) -> Metrics:
-        return self._empty()
-
-    def add_input(self, mutable_accumulator: Any, element: Any, *args: Any, **kwargs: Any) -> Metrics:
-        measure(element, self._labels, mutable_accumulator)
-        return mutable_accumulator
-
-    def merge_accumulators(self, accumulators: Iterable[Metrics], *args: Any, **kwargs: Any) -> Metrics:
-        merged = self._empty()
-        for accumulator in accumulators:
-            merged.merge(accumulator)
-        return merged
-
-    def extract_output(self, accumulator: Metrics, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        figures = accumulator.result()
-        return {name: figures[name] for name in FIGURES}
+def figures_of(metrics: Metrics) -> dict[str, Any]:
+    """Returns what is told of a month."""
+    result = metrics.result()
+    return {name: result[name] for name in FIGURES}
 
 
 def spelled_ngrams(export: Export) -> list[str]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, Self
 
 import apache_beam as beam
 import numpy as np
-from apache_beam.transforms.window import GlobalWindows
 
 from pipeline.config import EvaluateConfig
 from pipeline.exports import Export
@@ -105,52 +104,36 @@ class MeasurePapers(beam.PTransform[Any, Any]):
             new_metrics: makes `Metrics` of no papers.
         """
         super().__init__()
-        self._empty = functools.partial(new_metrics, len(table.labels), table.thresholds, table.propensities)
-        self._labels = table.labels
+        self._add = AddToMetrics(table, new_metrics)
 
     def expand(self, tagged: beam.PCollection[TaggedBatch]) -> beam.PCollection[Metrics]:
         """Measures batches, then merges."""
-        return (
-            tagged
-            | 'Measure' >> beam.ParDo(_Measure(self._labels, self._empty))
-            | 'Merge' >> beam.CombineGlobally(_MergeMetrics(self._empty))
-        )
+        return tagged | 'Measure' >> beam.CombineGlobally(self._add)
 
 
-class _Measure(beam.DoFn):
-    """Turns the batches of a bundle into one `Metrics`: a megabyte, however many papers there are."""
+class AddToMetrics(beam.CombineFn):
+    """Adds batches of tagged papers up to one `Metrics`: a megabyte, however many papers there are."""
 
-    def __init__(self, labels: Sequence[str], empty: Callable[[], Metrics]) -> None:
-        self._labels = labels
-        self._empty = empty
-
-    def start_bundle(self) -> None:
-        self._metrics = self._empty()
-
-    def process(self, tagged: TaggedBatch) -> None:
-        measure(tagged, self._labels, self._metrics)
-
-    def finish_bundle(self) -> Iterator[Any]:
-        yield GlobalWindows.windowed_value(self._metrics)
-        del self._metrics
-
-
-class _MergeMetrics(beam.CombineFn):
-    def __init__(self, empty: Callable[[], Metrics]) -> None:
-        self._empty = empty
+    def __init__(self, table: LabelTable, new_metrics: MetricsFactory) -> None:
+        self._empty = functools.partial(new_metrics, len(table.labels), table.thresholds, table.propensities)
+        self._labels = table.labels
 
     def create_accumulator(self, *args: Any, **kwargs: Any) -> Metrics:
+        """Returns metrics of no papers."""
         return self._empty()
 
     def add_input(self, mutable_accumulator: Any, element: Any, *args: Any, **kwargs: Any) -> Metrics:
-        mutable_accumulator.merge(element)
+        """Adds a batch."""
+        measure(element, self._labels, mutable_accumulator)
         return mutable_accumulator
 
     def merge_accumulators(self, accumulators: Iterable[Metrics], *args: Any, **kwargs: Any) -> Metrics:
+        """Adds the metrics of bundles up."""
         merged = self._empty()
         for accumulator in accumulators:
             merged.merge(accumulator)
         return merged
 
     def extract_output(self, accumulator: Metrics, *args: Any, **kwargs: Any) -> Metrics:
+        """Returns the metrics."""
         return accumulator
