@@ -78,7 +78,7 @@ def explain(error: BaseException) -> str:
     last = lines[-1] if lines else type(error).__name__
     if match := _OS_ERROR.search(last):
         return _explain_os_error(match['what'], match['where'])
-    return f'the job failed: {last[:300]}. Nothing was published; --verbose shows the traceback.'
+    return f'the job failed: {last[:300].rstrip(".")}. Nothing was published; --verbose shows the traceback.'
 
 
 def _explain_os_error(what: str, where: str | None) -> str:

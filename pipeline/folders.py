@@ -50,7 +50,7 @@ def patterns_to_watch(patterns: Sequence[str]) -> tuple[str, ...]:
             watched.append(pattern + '*' if pattern.endswith('/') else pattern)
             continue
         path = os.path.abspath(pattern)
-        path = outputs.join(path, '*') if os.path.isdir(path) else path
+        path = outputs.join(path, '*') if os.path.isdir(path) or pattern.endswith('/') else path
         if not os.path.isdir(folder_of(path)):
             raise JobError(
                 f'--input {pattern}: the folder {folder_of(path)} does not exist. Make it, or mend the path.'

@@ -47,11 +47,12 @@ def test_a_folder_stands_for_the_files_in_it_and_patterns_become_absolute(tmp_pa
     )
 
 
-def test_a_folder_that_is_not_there_at_the_start_is_a_mistake(tmp_path):
+@pytest.mark.parametrize('pattern', ['inn/*', 'inn/'])
+def test_a_folder_that_is_not_there_at_the_start_is_a_mistake(tmp_path, pattern):
     with pytest.raises(JobError) as error:
-        patterns_to_watch([f'{tmp_path}/inn/*'])
+        patterns_to_watch([f'{tmp_path}/{pattern}'])
     assert str(error.value) == (
-        f'--input {tmp_path}/inn/*: the folder {tmp_path}/inn does not exist. Make it, or mend the path.'
+        f'--input {tmp_path}/{pattern}: the folder {tmp_path}/inn does not exist. Make it, or mend the path.'
     )
 
 
