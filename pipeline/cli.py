@@ -95,7 +95,6 @@ def _prepare(arguments: argparse.Namespace) -> Any:
             config.output_dir, features.PREPARE_PUBLISHES, made_by='prepare', overwrite=config.overwrite
         )
         with publishing as staging, Progress('prepare'):
-            runners.start_early(beam_arguments, workers)
             with quiet.importing_tensorflow():
                 from pipeline import prepare
 
@@ -136,14 +135,12 @@ def _evaluate(arguments: argparse.Namespace) -> Any:
         outputs.require_completed(config.model_dir, 'train')
         dumps, workers = _find_dumps(config.input, beam_arguments, labelled=True)
         with _writable(config.output), Progress('evaluate'):
-            runners.start_early(beam_arguments, workers)
             with quiet.importing_tensorflow():
                 from pipeline import evaluate
-                from pipeline.exports import check_export, newest_export
+                from pipeline.exports import newest_export
                 from trainer.metrics import StreamingMetrics
 
             export = newest_export(config.model_dir)
-            check_export(export)
             metrics = evaluate.run(
                 config, dumps, export, StreamingMetrics, runners.make_pipeline(beam_arguments, workers)
             )
@@ -169,13 +166,11 @@ def _score(arguments: argparse.Namespace) -> Any:
             config.output_dir, features.SCORE_PUBLISHES, made_by='score', overwrite=config.overwrite
         )
         with publishing as staging, Progress('score'):
-            runners.start_early(beam_arguments, workers)
             with quiet.importing_tensorflow():
                 from pipeline import score
-                from pipeline.exports import check_export, newest_export
+                from pipeline.exports import newest_export
 
             export = newest_export(config.model_dir)
-            check_export(export)
             statistics = score.run(config, dumps, export, runners.make_pipeline(beam_arguments, workers), staging)
         rejected = sum(statistics['rejected'].values())
         _say(f'{statistics["read"]:,} records read: {statistics["tagged"]:,} tagged, {rejected:,} rejected')
@@ -217,15 +212,13 @@ def _drift(arguments: argparse.Namespace) -> Any:
             outputs.require_completed(config.data_dir, 'prepare')
         dumps, workers = _find_dumps(config.input, beam_arguments, labelled=None)
         with _writable(config.output), Progress('drift'):
-            runners.start_early(beam_arguments, workers)
             with quiet.importing_tensorflow():
                 from pipeline import drift, drift_report
-                from pipeline.exports import check_export, newest_export
+                from pipeline.exports import newest_export
                 from trainer.metrics import StreamingMetrics
                 from trainer.parity import check_parity
 
             export = newest_export(config.model_dir)
-            check_export(export)
             report = drift.run(config, dumps, export, StreamingMetrics, runners.make_pipeline(beam_arguments, workers))
             if config.data_dir:
                 report['parity'] = check_parity(config.data_dir, config.model_dir, export.path)
@@ -241,7 +234,7 @@ def _drift(arguments: argparse.Namespace) -> Any:
 
 
 def _find_dumps(config: InputConfig, beam_arguments: Sequence[str], *, labelled: bool | None) -> tuple[list[Any], int]:
-    """Looks into the dumps; returns them, and how many worker processes have enough to do with them."""
+    """Looks into the dumps, and has workers started; returns the dumps, and how many have enough to do with them."""
     from pipeline import partitions
 
     # The fork server imports while this process does.
@@ -249,7 +242,9 @@ def _find_dumps(config: InputConfig, beam_arguments: Sequence[str], *, labelled:
     from pipeline import inputs
 
     dumps = inputs.find_dumps(config, labelled=labelled)
-    return dumps, partitions.workers_of(dumps)
+    workers = partitions.workers_of(dumps)
+    runners.start_early(beam_arguments, workers)
+    return dumps, workers
 
 
 _TRAIN = parsing.Command(

@@ -18,7 +18,7 @@ from pipeline.ngrams import Vocabulary, positions_of, row_ngrams
 from pipeline.packing import pack, unpack
 from pipeline.paper_blocks import PaperBlock, block_path
 from pipeline.progress import count
-from pipeline.shards import Shard, shards_needed, write_shard
+from pipeline.shards import Shard, shard_name, shards_needed, write_shard
 from pipeline.tfrecords import write_tfrecords
 from pipeline.vocabulary import inverse_document_frequencies
 from schemas import features
@@ -281,7 +281,7 @@ def _write(
     columns, counts = merged(Piece.unpack(packed) for packed in group[1] if packed)
     idf = inverse_document_frequencies(vocabulary_of(vocabulary).counts.papers, documents)
     name = SPLITS[split]
-    file = f'{features.EXAMPLES_DIR}/{name}/part-{shard:05d}-of-{shards[name]:05d}.tfrecord.gz'
+    file = shard_name(f'{features.EXAMPLES_DIR}/{name}', shard, shards[name], '.tfrecord.gz')
     count('papers written', len(columns.paper_ids))
 
     def write(path: str) -> None:

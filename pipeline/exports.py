@@ -32,14 +32,14 @@ class Export:
 
 
 def newest_export(model_dir: str) -> Export:
-    """Finds the export of a finished model folder that serves: see `wanted_export`.
+    """Finds the export of a finished model folder that serves (see `wanted_export`), and checks it.
 
     Raises:
-        JobError: if the folder is no finished output of `train`, or the version that is pinned is not there.
+        JobError: if the folder is no finished output of `train`, or the export is not there, not whole, or not ours.
     """
     outputs.require_completed(model_dir, 'train')
     export = wanted_export(model_dir)
-    _require_there(export, files_of(export))
+    check_export(export)
     return export
 
 

@@ -172,13 +172,16 @@ def _shortened(value: float) -> float:
 
 def score_statistics(counts: dict[tuple[str, ...], int], model_version: str) -> dict[str, Any]:
     """Makes statistics.json of all tallies."""
-    tree = nested(counts.items())
+    return {**what_became_of(nested(counts.items())), 'model_version': model_version}
+
+
+def what_became_of(tree: dict[str, Any]) -> dict[str, Any]:
+    """Returns what statistics say of records, of the `nested` tallies: zeros for what did not happen."""
     return {
         'read': tree.get('read', 0),
         'tagged': tree.get('tagged', 0),
         'rejected': tree.get('rejected', {}),
         'accepted_labels': tree.get('accepted_labels', {}),
-        'model_version': model_version,
     }
 
 

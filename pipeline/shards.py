@@ -41,6 +41,16 @@ def shards_needed(file_bytes: int) -> int:
     return max(1, round(file_bytes / SHARD_BYTES))
 
 
+def shard_name(folder: str, shard: int, shards: int, suffix: str) -> str:
+    """Returns the path of a shard below the root that `folder`, perhaps '', lies in.
+
+    >>> shard_name('dead_letters', 0, 2, '.jsonl'), shard_name('', 1, 2, '.jsonl')
+    ('dead_letters/part-00000-of-00002.jsonl', 'part-00001-of-00002.jsonl')
+    """
+    name = f'part-{shard:05d}-of-{shards:05d}{suffix}'
+    return f'{folder}/{name}' if folder else name
+
+
 def write_shard(root: str, name: str, write: Callable[[str], None], records: int) -> Shard:
     """Writes a file below `root`, first to a local scratch folder: what is written there half is never seen.
 
@@ -197,8 +207,7 @@ class _WriteShard(beam.DoFn):
 
     def name(self, shard: int, shards: int) -> str:
         """Returns a shard's path below the root."""
-        name = f'part-{shard:05d}-of-{shards:05d}{self._suffix}'
-        return f'{self._folder}/{name}' if self._folder else name
+        return shard_name(self._folder, shard, shards, self._suffix)
 
     def process(self, group: tuple[int, Iterable[Pack]], shards: int) -> Iterator[Shard]:
         shard, packs = group

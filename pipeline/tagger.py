@@ -14,7 +14,6 @@ from pipeline.exports import Export, LoadedExport
 from pipeline.models import ModelSource
 from pipeline.progress import count
 from schemas import features
-from schemas.errors import JobError
 from schemas.paper import Paper
 
 
@@ -53,13 +52,9 @@ def label_table(export: Export) -> LabelTable:
     """Reads the label table of an export.
 
     Raises:
-        JobError: if an earlier version of this program exported it.
+        JobError: if it cannot be loaded, or is not ours.
     """
     table = LoadedExport(export).signatures[features.LABEL_TABLE_SIGNATURE]()
-    if features.PROPENSITIES not in table:
-        raise JobError(
-            f'{export.path} has no propensities: it is of an earlier version. Run "arxiv-tagger train" again.'
-        )
     names = [label.decode() for label in table[features.LABELS].numpy().tolist()]
     return LabelTable(names, table[features.THRESHOLDS].numpy(), table[features.PROPENSITIES].numpy())
 
@@ -128,23 +123,13 @@ class _Tag(beam.DoFn):
     def process(self, papers: list[Paper]) -> Iterator[TaggedBatch]:
         model = self._holder.current()
         begin = time.monotonic()
-        for tagged in halving(self._call(model), papers, model.version):
+
+        def call(some: Sequence[Paper]) -> dict[str, np.ndarray]:
+            titles, abstracts = [paper.title.encode() for paper in some], [paper.abstract.encode() for paper in some]
+            return model.call(self._signature, titles, abstracts, **self._constants)
+
+        for tagged in halving(call, papers, model.version):
             (self._refused if tagged.error else self._papers).inc(len(tagged.papers))
             yield tagged
         self._milliseconds.update(round(1000 * (time.monotonic() - begin)))
         count('papers tagged', len(papers))
-
-    def _call(self, model: LoadedExport) -> Callable[[Sequence[Paper]], dict[str, np.ndarray]]:
-        import tensorflow as tf
-
-        signature = model.signatures[self._signature]
-        constants = {name: tf.constant(value, tf.int32) for name, value in self._constants.items()}
-
-        def call(papers: Sequence[Paper]) -> dict[str, np.ndarray]:
-            texts = {
-                features.TITLE: tf.constant([paper.title.encode() for paper in papers], tf.string),
-                features.ABSTRACT: tf.constant([paper.abstract.encode() for paper in papers], tf.string),
-            }
-            return {name: tensor.numpy() for name, tensor in signature(**texts, **constants).items()}
-
-        return call

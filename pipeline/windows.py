@@ -22,8 +22,16 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from pipeline.patience import until_it_works
 from pipeline.published import SOURCES_FILE, Source, show, window_name
-from pipeline.score import check_accounts
-from pipeline.shards import ShardRecord, dead_letter_record, json_line, shards_needed, write_lines, write_shard
+from pipeline.score import check_accounts, what_became_of
+from pipeline.shards import (
+    ShardRecord,
+    dead_letter_record,
+    json_line,
+    shard_name,
+    shards_needed,
+    write_lines,
+    write_shard,
+)
 from pipeline.tagged_files import FileFormat
 from pipeline.tally import Counts, nested
 from schemas import features, outputs
@@ -130,10 +138,7 @@ def window_statistics(
     return {
         'window': {'start': _iso(start), 'end': _iso(end)},
         'files': files,
-        'read': tree.get('read', 0),
-        'tagged': tree.get('tagged', 0),
-        'rejected': tree.get('rejected', {}),
-        'accepted_labels': tree.get('accepted_labels', {}),
+        **what_became_of(tree),
         'model_versions': tree.get('model_versions', {}),
     }
 
@@ -253,7 +258,7 @@ def _write_records(
         records = sorted(
             (record[1:] for chunk in chunks for record in _records(chunk, kind) if record[0] % number == shard),
         )
-        name = '/'.join(filter(None, [folder, f'part-{shard:05d}-of-{number:05d}{files.suffix}']))
+        name = shard_name(folder, shard, number, files.suffix)
         write_shard(root, name, lambda path: files.write(path, (row[1] for row in records)), len(records))  # noqa: B023
 
 
