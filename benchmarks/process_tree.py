@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 _TICKS = os.sysconf('SC_CLK_TCK')
 _PAGE = os.sysconf('SC_PAGE_SIZE')
@@ -105,6 +105,19 @@ def measure(command: Sequence[str], log: pathlib.Path, interval: float = _INTERV
     cpu = max(usage.ru_utime + usage.ru_stime, watch.cpu_seconds())
     peaks = (watch.peak_pss, watch.peak_rss, watch.processes)
     return TreeUsage(seconds, cpu, *peaks, watch.curve, load, watch.said)
+
+
+class Usage(NamedTuple):
+    """What a process has taken so far, without its children: seconds of processor time, and resident bytes."""
+
+    cpu_seconds: float
+    rss: int
+
+
+def usage_of(pid: int) -> Usage:
+    """Returns what a process has taken; nothing, if it has ended."""
+    stat = _stat(str(pid))
+    return Usage(stat.cpu_ticks / _TICKS, stat.rss) if stat else Usage(0, 0)
 
 
 class _Watch(threading.Thread):

@@ -15,15 +15,15 @@ import glob
 import io
 import json
 import pathlib
-import shutil
 import signal
-import subprocess
 import sys
 import time
 from typing import Any
 
+import streaming_job
 import zstandard
 from machine import machine
+from process_tree import usage_of
 from sections import table, write_section
 
 
@@ -38,10 +38,7 @@ def main() -> int:
     parser.add_argument('--days', type=int, default=100, help='days that have papers, from --first_day on')
     parser.add_argument('--every', type=float, default=1.0, metavar='SECONDS', help='from one file to the next')
     parser.add_argument('--kills', type=int, default=1, help='how often the job is killed')
-    parser.add_argument('--publish_seconds', type=int, default=5)
-    parser.add_argument('--model_dir', required=True)
-    parser.add_argument('--work_dir', required=True, type=pathlib.Path)
-    parser.add_argument('--output', metavar='FILE', help='RESULTS.md, whose section is written anew')
+    streaming_job.add_flags(parser, publish_seconds=5)
     arguments = parser.parse_args()
     figures = replay(arguments)
     print(json.dumps(figures, indent=2))
@@ -53,14 +50,7 @@ def main() -> int:
 def replay(arguments: argparse.Namespace) -> dict[str, Any]:
     """Replays the days and returns the figures."""
     days = papers_by_day(arguments.input, arguments.day_key, arguments.first_day, arguments.days)
-    watched, output = arguments.work_dir / 'in', arguments.work_dir / 'out'
-    shutil.rmtree(arguments.work_dir, ignore_errors=True)
-    watched.mkdir(parents=True)
-    command = [
-        *(sys.executable, '-m', 'pipeline.cli', 'score', '--streaming', '--input', str(watched)),
-        *('--model_dir', arguments.model_dir, '--output_dir', str(output), '--poll_seconds', '0.5'),
-        *('--publish_seconds', str(arguments.publish_seconds), '--settle_seconds', '0', '--stop_when_idle', '5'),
-    ]
+    watched, output = streaming_job.make_folders(arguments.work_dir)
     begin, peak, job = time.monotonic(), 0, None
     kill_at = {len(days) * (number + 1) // (arguments.kills + 1) for number in range(arguments.kills)}
     staged_when_killed = 0
@@ -73,12 +63,12 @@ def replay(arguments: argparse.Namespace) -> dict[str, Any]:
                 job = None
             if job is None:
                 # Ending when idle is for the end: until then there is always more to come.
-                job = subprocess.Popen(command, stderr=log, stdout=log)
-            put(watched, f'{day}.jsonl', lines)
-            peak = max(peak, memory_of(job.pid))
+                job = streaming_job.start(arguments, log, '--poll_seconds', '0.5', '--stop_when_idle', '5')
+            streaming_job.put(watched, f'{day}.jsonl', lines)
+            peak = max(peak, usage_of(job.pid).rss)
             time.sleep(arguments.every)
         while job and job.poll() is None:
-            peak = max(peak, memory_of(job.pid))
+            peak = max(peak, usage_of(job.pid).rss)
             time.sleep(0.5)
     return {
         **count(days, output),
@@ -120,22 +110,6 @@ def papers_by_day(pattern: str, key: str, first: str, number: int) -> dict[str, 
             for line in io.TextIOWrapper(zstandard.ZstdDecompressor().stream_reader(file), encoding='utf-8'):
                 days[json.loads(line)[key]].append(line)
     return {day: days[day] for day in sorted(day for day in days if day >= first)[:number]}
-
-
-def put(folder: pathlib.Path, name: str, lines: list[str]) -> None:
-    """Makes a file appear by rename."""
-    scratch = folder / f'{name}.tmp'
-    scratch.write_text(''.join(lines), 'utf-8')
-    scratch.rename(folder / name)
-
-
-def memory_of(pid: int) -> int:
-    """Returns a process' resident memory in bytes, 0 if it has ended."""
-    with contextlib.suppress(OSError):
-        for line in pathlib.Path(f'/proc/{pid}/status').read_text('utf-8').splitlines():
-            if line.startswith('VmRSS:'):
-                return int(line.split()[1]) << 10
-    return 0
 
 
 def count(days: dict[str, list[str]], output: pathlib.Path) -> dict[str, Any]:

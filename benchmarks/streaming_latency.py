@@ -13,15 +13,14 @@ import itertools
 import json
 import math
 import pathlib
-import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from typing import Any
 
+import streaming_job
 from machine import machine
+from process_tree import usage_of
 from sections import table, write_section
 
 _LOOK_SECONDS = 0.005
@@ -34,11 +33,8 @@ def main() -> None:
     parser.add_argument('--rate', type=float, default=100, help='papers a second')
     parser.add_argument('--files_a_second', type=float, default=2.5)
     parser.add_argument('--seconds', type=float, default=60)
-    parser.add_argument('--publish_seconds', type=int, default=1)
     parser.add_argument('--poll_seconds', type=float, default=0.1)
-    parser.add_argument('--model_dir', required=True)
-    parser.add_argument('--work_dir', required=True, type=pathlib.Path)
-    parser.add_argument('--output', metavar='FILE', help='RESULTS.md, whose section is written anew')
+    streaming_job.add_flags(parser, publish_seconds=1)
     arguments = parser.parse_args()
     figures = measure(arguments)
     print(json.dumps(figures, indent=2))
@@ -48,37 +44,27 @@ def main() -> None:
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Feeds the job and returns the figures."""
-    watched, output = arguments.work_dir / 'in', arguments.work_dir / 'out'
-    shutil.rmtree(arguments.work_dir, ignore_errors=True)
-    watched.mkdir(parents=True)
+    watched, output = streaming_job.make_folders(arguments.work_dir)
     papers = itertools.cycle(pathlib.Path(arguments.input).read_text('utf-8').splitlines(keepends=True))
     with (arguments.work_dir / 'log').open('w') as log:
-        job = subprocess.Popen(
-            [
-                *(sys.executable, '-m', 'pipeline.cli', 'score', '--streaming', '--input', str(watched)),
-                *('--model_dir', arguments.model_dir, '--output_dir', str(output), '--settle_seconds', '0'),
-                *('--publish_seconds', str(arguments.publish_seconds), '--poll_seconds', str(arguments.poll_seconds)),
-            ],
-            stderr=log,
-            stdout=log,
-        )
+        job = streaming_job.start(arguments, log, '--poll_seconds', str(arguments.poll_seconds))
     seen = Seen(output)
     # What begins takes longer: the first call of the model compiles.
-    put(watched, 'first.jsonl', [next(papers)])
+    streaming_job.put(watched, 'first.jsonl', [next(papers)])
     while 'first.jsonl' not in seen.at:
         time.sleep(0.1)
     put_at: dict[str, float] = {}
     size = round(arguments.rate / arguments.files_a_second)
     begin = time.time()
-    cpu, memory = cpu_seconds(job.pid), memory_mb(job.pid)
+    before = usage_of(job.pid)
     for number in range(round(arguments.seconds * arguments.files_a_second)):
         time.sleep(max(0, begin + number / arguments.files_a_second - time.time()))
         name = f'{number:06d}.jsonl'
-        put_at[name] = put(watched, name, list(itertools.islice(papers, size)))
+        put_at[name] = streaming_job.put(watched, name, list(itertools.islice(papers, size)))
     deadline = time.time() + 60
     while len(seen.at) <= len(put_at) and time.time() < deadline:
         time.sleep(0.1)
-    cpu, memory_at_the_end = cpu_seconds(job.pid) - cpu, memory_mb(job.pid)
+    after = usage_of(job.pid)
     job.send_signal(signal.SIGTERM)
     job.wait()
     latencies = sorted(seen.at[name] - put_at[name] for name in put_at if name in seen.at)
@@ -92,9 +78,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         'latency_p50': round(percentile(latencies, 0.50), 3),
         'latency_p99': round(percentile(latencies, 0.99), 3),
         'latency_max': round(latencies[-1], 3),
-        'cores_used': round(cpu / (time.time() - begin), 2),
-        'memory_mb_at_first': memory,
-        'memory_mb_at_the_end': memory_at_the_end,
+        'cores_used': round((after.cpu_seconds - before.cpu_seconds) / (time.time() - begin), 2),
+        'memory_mb_at_first': before.rss >> 20,
+        'memory_mb_at_the_end': after.rss >> 20,
         'exit_code': job.returncode,
     }
 
@@ -137,29 +123,9 @@ class Seen:
             time.sleep(_LOOK_SECONDS)
 
 
-def put(folder: pathlib.Path, name: str, lines: list[str]) -> float:
-    """Makes a file appear by rename; returns when."""
-    scratch = folder / f'{name}.tmp'
-    scratch.write_text(''.join(lines), 'utf-8')
-    now = time.time()
-    scratch.rename(folder / name)
-    return now
-
-
 def percentile(values: list[float], share: float) -> float:
     """Returns the smallest of the ascending values that is at least as large as that share of them."""
     return values[max(math.ceil(share * len(values)) - 1, 0)]
-
-
-def cpu_seconds(pid: int) -> float:
-    """Returns the processor time of a process so far."""
-    fields = pathlib.Path(f'/proc/{pid}/stat').read_text('utf-8').rpartition(')')[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
-
-
-def memory_mb(pid: int) -> int:
-    """Returns the resident memory of a process."""
-    return int(pathlib.Path(f'/proc/{pid}/statm').read_text('utf-8').split()[1]) * 4096 >> 20
 
 
 if __name__ == '__main__':
