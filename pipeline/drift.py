@@ -16,7 +16,7 @@ from pipeline.profiles import ProfileTagged, reference_profile
 from pipeline.read import ReadPapers
 from pipeline.readers.format import Dump
 from pipeline.shards import WriteJson
-from pipeline.tagger import LabelTable, TaggedBatch, TagPapers, label_table
+from pipeline.tagger import TaggedBatch, TagPapers, label_table
 from pipeline.tally import SumTallies, nested
 from schemas import drift, features, outputs
 from schemas.paper import Paper
@@ -44,7 +44,7 @@ def build(
         read.batches
         | 'TakeLabelled' >> beam.FlatMap(labelled)
         | 'ScoreLabels' >> TagPapers(PinnedModel(export), features.PREDICT_ALL_SIGNATURE)
-        | 'MeasureMonths' >> MeasureMonths(label_table(export), new_metrics)
+        | 'MeasureMonths' >> MeasureMonths(AddToMetrics(label_table(export), new_metrics))
     )
     counts = (read.tallies,) | 'Statistics' >> SumTallies()
     _ = (
@@ -125,20 +125,11 @@ def by_month(tagged: TaggedBatch) -> Iterator[tuple[str, TaggedBatch]]:
 
 
 class MeasureMonths(beam.PTransform[Any, Any]):
-    """Measures batches of tagged papers month by month. Output: (month, FIGURES of its papers).
+    """Measures batches of tagged papers month by month. Output: (month, FIGURES of its papers)."""
 
-    It takes a megabyte a month, with 150 labels.
-    """
-
-    def __init__(self, table: LabelTable, new_metrics: MetricsFactory) -> None:
-        """Configures the measuring.
-
-        Args:
-            table: what the export knows of its labels.
-            new_metrics: makes `Metrics` of no papers.
-        """
+    def __init__(self, add: AddToMetrics) -> None:
         super().__init__()
-        self._add = AddToMetrics(table, new_metrics)
+        self._add = add
 
     def expand(self, tagged: beam.PCollection[TaggedBatch]) -> beam.PCollection[tuple[str, dict[str, Any]]]:
         """Measures batches, then merges."""

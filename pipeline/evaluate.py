@@ -51,7 +51,7 @@ def build(
     tagged = read.batches | 'TagPapers' >> TagPapers(PinnedModel(export), features.PREDICT_ALL_SIGNATURE)
     _ = (
         tagged
-        | 'MeasurePapers' >> MeasurePapers(table, new_metrics)
+        | 'MeasurePapers' >> beam.CombineGlobally(AddToMetrics(table, new_metrics))
         | 'ToJson' >> beam.Map(lambda merged: merged.result() | {'model_version': export.version})
         | 'WriteMetrics' >> WriteJson(output)
     )
@@ -93,8 +93,8 @@ def measure(tagged: TaggedBatch, labels: Sequence[str], metrics: Metrics) -> Non
     metrics.add(truth, tagged.outputs[features.PROBABILITIES])
 
 
-class MeasurePapers(beam.PTransform[Any, Any]):
-    """Measures batches of tagged papers. Output: one `Metrics` of all of them."""
+class AddToMetrics(beam.CombineFn):
+    """Adds batches of tagged papers up to one `Metrics`: a megabyte, with 150 labels, however many papers there are."""
 
     def __init__(self, table: LabelTable, new_metrics: MetricsFactory) -> None:
         """Configures the measuring.
@@ -103,18 +103,6 @@ class MeasurePapers(beam.PTransform[Any, Any]):
             table: what the export knows of its labels.
             new_metrics: makes `Metrics` of no papers.
         """
-        super().__init__()
-        self._add = AddToMetrics(table, new_metrics)
-
-    def expand(self, tagged: beam.PCollection[TaggedBatch]) -> beam.PCollection[Metrics]:
-        """Measures batches, then merges."""
-        return tagged | 'Measure' >> beam.CombineGlobally(self._add)
-
-
-class AddToMetrics(beam.CombineFn):
-    """Adds batches of tagged papers up to one `Metrics`: a megabyte, however many papers there are."""
-
-    def __init__(self, table: LabelTable, new_metrics: MetricsFactory) -> None:
         self._empty = functools.partial(new_metrics, len(table.labels), table.thresholds, table.propensities)
         self._labels = table.labels
 

@@ -7,7 +7,8 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from pipeline.readers.format import ByteRange, Dump, Format, ReadOptions
-from pipeline.readers.xml_records import Layout, recognised, record_of, records, text_of
+from pipeline.readers.xml_formats import read_layout, recognised, text_of
+from pipeline.readers.xml_records import Layout
 from schemas.paper import DeadLetter, Reason, Record, RejectedRecord
 
 _LAYOUT = Layout('feed', ('entry',))
@@ -22,9 +23,7 @@ def recognise(dump: Dump, head: bytes, options: ReadOptions) -> Dump | None:
 
 def read(part: ByteRange, blocks: Iterable[bytes], options: ReadOptions) -> Iterator[Record | DeadLetter]:
     """Yields a record or a dead letter for each entry; an entry that reports an error is a dead letter."""
-    source = part.dump.path
-    for found in records(source, blocks, _LAYOUT, options.max_record_bytes):
-        yield found if isinstance(found, DeadLetter) else record_of(source, found, _fields)
+    yield from read_layout(part, blocks, options, _LAYOUT, _fields)
 
 
 def _fields(entry: Element) -> dict[str, Any]:

@@ -87,22 +87,11 @@ class _Gzip:
         return out, self._stream.unused_data if self.eof else self._stream.unconsumed_tail
 
 
-class _Bzip2:
-    def __init__(self) -> None:
-        self._stream = bz2.BZ2Decompressor()
+class _Keeping:
+    """Bzip2 or xz: what has come in and not yet gone out, they keep themselves."""
 
-    @property
-    def eof(self) -> bool:
-        return self._stream.eof
-
-    def feed(self, data: bytes) -> tuple[bytes, bytes]:
-        out = self._stream.decompress(data, _MAX_BLOCK)
-        return out, self._stream.unused_data if self.eof else b''
-
-
-class _Xz:
-    def __init__(self) -> None:
-        self._stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+    def __init__(self, stream: bz2.BZ2Decompressor | lzma.LZMADecompressor) -> None:
+        self._stream = stream
 
     @property
     def eof(self) -> bool:
@@ -132,4 +121,9 @@ class _Zstd:
         return out, self._stream.unused_data if self.eof else b''
 
 
-_STREAMS: dict[str, Callable[[], Any]] = {'gzip': _Gzip, 'bzip2': _Bzip2, 'xz': _Xz, 'zstd': _Zstd}
+_STREAMS: dict[str, Callable[[], Any]] = {
+    'gzip': _Gzip,
+    'bzip2': lambda: _Keeping(bz2.BZ2Decompressor()),
+    'xz': lambda: _Keeping(lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)),
+    'zstd': _Zstd,
+}

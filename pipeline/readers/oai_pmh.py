@@ -8,7 +8,8 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from pipeline.readers.format import ByteRange, Dump, Format, ReadOptions
-from pipeline.readers.xml_records import Layout, recognised, record_of, records, text_of
+from pipeline.readers.xml_formats import read_layout, recognised, text_of
+from pipeline.readers.xml_records import Layout
 from schemas.paper import DeadLetter, Reason, Record, RejectedRecord
 from schemas.taxonomy import category_titles
 
@@ -31,13 +32,12 @@ def read(part: ByteRange, blocks: Iterable[bytes], options: ReadOptions) -> Iter
 
     A deleted record is a dead letter, and so is an error that the server reported in place of records.
     """
-    source = part.dump.path
-    for found in records(source, blocks, _LAYOUT, options.max_record_bytes):
-        if isinstance(found, DeadLetter) or found.element.get('code') != _NOTHING:
-            yield found if isinstance(found, DeadLetter) else record_of(source, found, _fields)
+    yield from read_layout(part, blocks, options, _LAYOUT, _fields)
 
 
-def _fields(element: Element) -> dict[str, Any]:
+def _fields(element: Element) -> dict[str, Any] | None:
+    if element.get('code') == _NOTHING:
+        return None
     if element.tag.endswith('}error'):
         raise RejectedRecord(Reason.ERROR_RESPONSE, f'the server answered {element.get("code")}: {text_of(element)}')
     header = element.find('{*}header')

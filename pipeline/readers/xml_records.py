@@ -11,15 +11,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
 from pipeline.readers.compression import DamagedFile
-from pipeline.readers.format import Dump
-from schemas.paper import DeadLetter, Reason, Record, RejectedRecord
+from schemas.paper import DeadLetter, Reason, RejectedRecord
 
 _MAX_DEPTH = 64
 
@@ -27,8 +26,6 @@ _MAX_DEPTH = 64
 _UNDECIDED = 256
 
 _ENCODING = re.compile(rb'<\?xml[^>]*\sencoding\s*=\s*["\']([\w.-]+)["\']')
-_FIRST_ELEMENT = re.compile(rb'\s*(?:<\?.*?\?>\s*)*<(?:[\w.-]+:)?(?P<name>[\w.-]+)[\s/>]', re.DOTALL)
-_COMMENTS = re.compile(rb'<!--.*?-->|<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>', re.DOTALL)
 _DOCTYPE = re.compile(rb'<!DOCTYPE[^\[>]*(?:\[.*\]\s*)?>', re.DOTALL)
 
 
@@ -279,22 +276,3 @@ def _said(error: Exception) -> str:
 
 def _clark(name: str) -> str:
     return '{' + name if '}' in name else name
-
-
-def recognised(dump: Dump, head: bytes, layout: Layout, format_: str) -> Dump | None:
-    """Returns the dump as one of a format, if the first element in it is the layout's root; else None."""
-    first = _FIRST_ELEMENT.match(_COMMENTS.sub(b'', head))
-    return dataclasses.replace(dump, format=format_) if first and first['name'] == layout.root.encode() else None
-
-
-def record_of(source: str, found: Found, fields_of: Callable[[Element], dict[str, Any]]) -> Record | DeadLetter:
-    """Makes a record of a found element, or a dead letter where `fields_of` raises RejectedRecord."""
-    try:
-        return Record(source, found.position, found.raw, fields_of(found.element))
-    except RejectedRecord as rejection:
-        return DeadLetter(source, found.position, rejection.reason, str(rejection), found.raw)
-
-
-def text_of(element: Element | None) -> str | None:
-    """Returns all text in an element, or None if there is none of either."""
-    return ''.join(element.itertext()).strip() or None if element is not None else None

@@ -6,6 +6,7 @@ import apache_beam as beam
 import numpy as np
 
 from pipeline.drift import FIGURES, MeasureMonths, drift_report, labelled
+from pipeline.evaluate import AddToMetrics
 from pipeline.runners import make_pipeline
 from pipeline.tagger import LabelTable, TaggedBatch
 from schemas.profile import Profile
@@ -40,7 +41,7 @@ def test_the_figures_of_a_month_are_those_of_its_papers_alone(tmp_path):
             | beam.Create([list(range(start, start + 15)) for start in range(0, 90, 15)])
             | beam.Map(tagged)
             | beam.FlatMap(lambda batch: [batch, refused])
-            | MeasureMonths(TABLE, StreamingMetrics)
+            | MeasureMonths(AddToMetrics(TABLE, StreamingMetrics))
             | beam.combiners.ToDict()
             | beam.Map(lambda months: (tmp_path / 'months.json').write_text(json.dumps(months)))
         )

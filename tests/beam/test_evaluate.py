@@ -6,7 +6,7 @@ import apache_beam as beam
 import numpy as np
 import pytest
 
-from pipeline.evaluate import MeasurePapers
+from pipeline.evaluate import AddToMetrics
 from pipeline.runners import make_pipeline
 from pipeline.tagger import LabelTable, TaggedBatch
 from tests.helpers import paper
@@ -38,7 +38,7 @@ def measure(tmp_path, papers, *flags):
             | beam.Create(papers)
             | beam.Reshuffle()
             | beam.Map(tagged)
-            | MeasurePapers(TABLE, StreamingMetrics)
+            | beam.CombineGlobally(AddToMetrics(TABLE, StreamingMetrics))
             | beam.Map(lambda metrics: (tmp_path / 'metrics.json').write_text(json.dumps(metrics.result())))
         )
     return json.loads((tmp_path / 'metrics.json').read_text())
