@@ -15,7 +15,7 @@ from schemas.errors import JobError
 from trainer import dataset, prepared, strategies
 from trainer.model import build_tagger
 from trainer.prepared import Prepared
-from trainer.reference import ReferencePaper, reference_texts
+from trainer.reference import ReferencePaper, calling, reference_texts
 
 # Equal n-grams and weights leave the order of sums, which is worth some 1e-7; with hidden units of 16 bits, some 1e-3.
 TOLERANCE, MIXED_TOLERANCE = 1e-5, 1e-2
@@ -132,11 +132,6 @@ def exported(path: str) -> Predict:
     served = tf.saved_model.load(path)
 
     def predict(texts: Sequence[ReferencePaper]) -> npt.NDArray[np.float32]:
-        predict_all = served.signatures[features.PREDICT_ALL_SIGNATURE]
-        answer = predict_all(
-            title=tf.constant([paper.title.encode() for paper in texts], tf.string),
-            abstract=tf.constant([paper.abstract.encode() for paper in texts], tf.string),
-        )
-        return np.asarray(answer[features.PROBABILITIES])
+        return calling(served.signatures[features.PREDICT_ALL_SIGNATURE])(texts)[features.PROBABILITIES]
 
     return predict

@@ -26,7 +26,7 @@ ANSWERED = 32
 _BATCH = 256
 
 Answers = dict[str, npt.NDArray[Any]]
-Tag = Callable[['Sequence[ReferencePaper]'], Answers]
+Answer = Callable[['Sequence[ReferencePaper]'], Answers]
 
 
 class ReferencePaper(NamedTuple):
@@ -76,25 +76,25 @@ def write_reference(folder: str, papers: Sequence[ReferencePaper], k: int) -> No
     outputs.make_folder(outputs.join(folder, features.ASSETS_DIR))
     model = tf.saved_model.load(folder)
     signature = model.signatures[features.TAG_SIGNATURE]
-    tag = tagging(signature, k)
     answered = papers[:ANSWERED]
-    lines = reference_lines(answered, tag(answered))
+    lines = reference_lines(answered, calling(signature, k=k)(answered))
     outputs.write_text(outputs.join(folder, features.REFERENCE_ANSWERS_FILE), ''.join(lines))
     # A profile counts as many labels of a paper whatever the export gives by default.
-    profile = profile_of(papers, tagging(signature, max(k, LABELS_A_PAPER)))
+    profile = profile_of(papers, calling(signature, k=max(k, LABELS_A_PAPER)))
     outputs.write_text(outputs.join(folder, features.REFERENCE_PROFILE_FILE), _json(profile.to_json()))
     outputs.write_json(outputs.join(folder, features.EXPORT_FILE), described(folder))
 
 
-def tagging(signature: Callable[..., dict[str, tf.Tensor]], k: int) -> Tag:
-    """Makes a function of papers that calls the signature `tag`."""
+def calling(signature: Callable[..., dict[str, tf.Tensor]], **constants: int) -> Answer:
+    """Makes a function of papers that calls a signature on their raw text, and with int32 scalars."""
 
-    def tag(papers: Sequence[ReferencePaper]) -> Answers:
+    def answer(papers: Sequence[ReferencePaper]) -> Answers:
         title, abstract = (tf.constant([text.encode() for text in texts], tf.string) for texts in _columns(papers))
-        answer = signature(title=title, abstract=abstract, k=tf.constant(k, tf.int32))
-        return {name: tensor.numpy() for name, tensor in answer.items()}
+        scalars = {name: tf.constant(value, tf.int32) for name, value in constants.items()}
+        found = signature(title=title, abstract=abstract, **scalars)
+        return {name: tensor.numpy() for name, tensor in found.items()}
 
-    return tag
+    return answer
 
 
 def reference_lines(papers: Sequence[ReferencePaper], answers: Answers) -> list[str]:
@@ -128,7 +128,7 @@ def reference_lines(papers: Sequence[ReferencePaper], answers: Answers) -> list[
     ]
 
 
-def profile_of(papers: Sequence[ReferencePaper], tag: Tag) -> Profile:
+def profile_of(papers: Sequence[ReferencePaper], tag: Answer) -> Profile:
     """Tags papers, batch by batch, and counts what comes out."""
     profile = None
     for start in range(0, max(len(papers), 1), _BATCH):
