@@ -25,7 +25,7 @@ setup(
         'Typing :: Typed',
     ],
     python_requires='>=3.11,<3.12',
-    packages=['schemas', 'pipeline', 'pipeline.readers', 'trainer'],
+    packages=['schemas', 'pipeline', 'pipeline.engines', 'pipeline.readers', 'trainer'],
     package_data={
         'schemas': ['*.jsonl', '*.json', '*.pbtxt', 'py.typed'],
         'pipeline': ['py.typed'],
@@ -63,5 +63,7 @@ setup(
         ],
         'benchmarks': ['scikit-learn>=1.5'],
     },
-    entry_points={'console_scripts': ['arxiv-tagger = pipeline.cli:main']},
+    entry_points={
+        'console_scripts': ['arxiv-tagger = pipeline.cli:main', 'arxiv-tagger-worker = pipeline.worker_command:main']
+    },
 )

@@ -25,6 +25,7 @@ from pipeline.progress import Progress
 from pipeline.streaming_config import StreamingConfig, streaming_config
 from schemas import features, outputs
 from schemas.errors import ConfigError, JobError
+from schemas.remote import is_remote
 from trainer import flags as trainer_flags
 
 # A worker's exception reaches the launcher as the text of its traceback, whatever the runner.
@@ -40,9 +41,15 @@ _STEP = re.compile(r" \[while running '[^\n]*\]")
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; returns its exit code: 0 done, 1 the job failed, 2 wrong usage, 3 drift was flagged."""
     verbose = '--verbose' in (argv if argv is not None else sys.argv[1:])
+    engine = None
     try:
         arguments, beam_arguments = parsing.parse(_ALL_COMMANDS, sys.argv[1:] if argv is None else argv)
+        engine = runners.engine_of(beam_arguments)
+        if not runners.runs_here(beam_arguments):
+            _make_absolute(arguments)
         run = _COMMANDS[arguments.command](arguments)
+        streaming = getattr(arguments, 'streaming', False)
+        beam_arguments = runners.filled_in(beam_arguments, _paths_of(arguments), streaming=streaming)
         quiet.set_up(verbose)
         memory.set_up()
         signal.signal(signal.SIGTERM, _interrupt)
@@ -55,20 +62,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Threads of an in-process runner would keep a process alive that has nothing left to do.
         os._exit(1)
     except Exception as error:
-        return _failed(explain(error), 1, verbose)
+        return _failed(explain(error, engine), 1, verbose)
 
 
-def explain(error: BaseException) -> str:
+def explain(error: BaseException, engine: Any = None) -> str:
     """Returns the one line that tells a user what went wrong.
 
     A JobError that was raised on a worker may be found in the text of its traceback only; of anything else the last
     line says what it is.
+
+    Args:
+        error: what ended the job.
+        engine: module of the engine that it ran on, which knows more errors.
     """
     text = _STEP.sub('', str(error))
     if isinstance(error, JobError):
         return text
     if match := _JOB_ERROR_IN_TRACEBACK.search(text):
         return match['message']
+    if engine and (known := engine.explain(error)):
+        return str(known)
     if isinstance(error, OSError) and error.strerror:
         return _explain_os_error(error.strerror, error.filename)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -84,6 +97,31 @@ def explain(error: BaseException) -> str:
 def _explain_os_error(what: str, where: str | None) -> str:
     full = ' Make room there, and say the same again.' if what == os.strerror(errno.ENOSPC) else ''
     return f'the job failed: {what}{f" ({where})" if where else ""}. Nothing was published.{full}'
+
+
+# What names a file or folder, of all commands.
+_PATHS = ('input', 'output_dir', 'model_dir', 'data_dir', 'analysis_cache_dir', 'output')
+
+
+def _paths_of(arguments: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    for name in _PATHS:
+        value = getattr(arguments, name, None)
+        for path in [value] if isinstance(value, str) else value or []:
+            yield f'--{name}', path
+
+
+def _make_absolute(arguments: argparse.Namespace) -> None:
+    """Makes paths absolute: processes elsewhere have working folders of their own."""
+    for name in _PATHS:
+        value = getattr(arguments, name, None)
+        if value:
+            setattr(
+                arguments, name, _absolute(value) if isinstance(value, str) else [_absolute(path) for path in value]
+            )
+
+
+def _absolute(path: str) -> str:
+    return path if '://' in path else os.path.abspath(path)
 
 
 def _prepare(arguments: argparse.Namespace) -> Any:
@@ -257,11 +295,13 @@ _COMMANDS = {'prepare': _prepare, 'train': _train, 'evaluate': _evaluate, 'score
 @contextlib.contextmanager
 def _writable(path: str | None) -> Iterator[None]:
     """Checks, before the work begins, that the file can be written."""
-    if path and '://' not in path:
+    if path:
         folder = os.path.dirname(path) or '.'
-        if os.path.isdir(path):
+        if path.endswith('/') or os.path.isdir(path):
             raise JobError(f'--output {path} is a folder; name a file.')
-        if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        if is_remote(path):
+            outputs.require_writable(folder, '--output')
+        elif not os.path.isdir(folder) or not os.access(folder, os.W_OK):
             raise JobError(f'Cannot write --output {path}: its folder does not exist or is read-only.')
     yield
 

@@ -22,14 +22,14 @@ from multiprocessing.util import get_temp_dir
 from typing import Any, cast
 
 import grpc
-import pyarrow
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import execution, worker_handlers
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
-from apache_beam.runners.worker.sdk_worker import SdkHarness, SdkWorker
+from apache_beam.runners.worker.sdk_worker import SdkHarness
 from apache_beam.transforms.environments import EmbeddedPythonEnvironment, Environment
 
 from pipeline import fork_server, large_bundles, memory, progress
+from pipeline.worker_boot import save_memory
 from schemas.errors import JobError
 
 _URN = 'arxiv-tagger:environment:forked_worker:v1'
@@ -211,19 +211,8 @@ def _work(control_address: str, worker_id: str, counts: Connection, level: int) 
     if level > logging.ERROR:
         # Beam prints each traceback, which reaches the launcher anyway.
         sys.stderr = open(os.devnull, 'w')  # noqa: SIM115
-    pyarrow.set_cpu_count(1)
-    # Its own allocator would keep what was freed.
-    pyarrow.set_memory_pool(pyarrow.system_memory_pool())
-    memory.set_up()
-    process_bundle = SdkWorker.process_bundle
-
-    def process_bundle_and_give_back(worker: SdkWorker, *arguments: Any) -> Any:
-        try:
-            return process_bundle(worker, *arguments)
-        finally:
-            memory.give_back()
-
-    with progress.forwarded(counts.send), _replaced(SdkWorker, 'process_bundle', process_bundle_and_give_back):
+    save_memory()
+    with progress.forwarded(counts.send):
         SdkHarness(
             control_address,
             worker_id=worker_id,

@@ -18,6 +18,9 @@ _MODULES = (
     'pipeline.prepare',
     'pipeline.score',
     'pipeline.evaluate',
+    'pipeline.drift',
+    'pipeline.score_streaming',
+    'pipeline.worker_boot',
 )
 
 # There is a worker a core, so that more threads would only take turns; and a pool of threads that a library starts when

@@ -19,17 +19,17 @@ from pipeline.partitions import partitions_of
 from pipeline.read_blocks import ReadBlocks
 from pipeline.readers.format import Dump
 from pipeline.reference_papers import WriteReferencePapers
+from pipeline.runners import run_to_end
 from pipeline.shards import WriteDeadLetters, WriteJson
 from pipeline.spell_ngrams import WriteVocabulary
 from pipeline.split import SplitByLabelSet
 from pipeline.tally import SumTallies, nested
 from pipeline.transform_graph import WriteTransformGraph
-from pipeline.vocabulary import VocabularyAnalyzer
 from schemas import features, outputs
 from schemas.errors import JobError
 
 # Below the staging folder, and gone when the job ends.
-_BLOCKS, _SCRATCH = '.blocks', '.scratch'
+_BLOCKS = '.blocks'
 
 
 def build(root: beam.Pipeline, config: PrepareConfig, dumps: Sequence[Dump], staging: str) -> None:
@@ -48,12 +48,9 @@ def build(root: beam.Pipeline, config: PrepareConfig, dumps: Sequence[Dump], sta
     )
 
     counted = split.places | 'CountNgrams' >> CountNgrams(blocks, config.ngrams, partitions.ngram_bits)
-    vocabularies = VocabularyAnalyzer(counted.vocabulary, counted.documents, labels)
+    graph = outputs.join(staging, features.TRANSFORM_GRAPH_DIR)
     _ = root | 'WriteTransformGraph' >> WriteTransformGraph(
-        config.ngrams,
-        vocabularies,
-        outputs.join(staging, features.TRANSFORM_GRAPH_DIR),
-        outputs.join(staging, _SCRATCH),
+        config.ngrams, graph, counted.vocabulary, counted.documents, labels
     )
     _ = split.places | 'WriteVocabulary' >> WriteVocabulary(staging, blocks, counted.vocabulary)
     _ = tallies | 'WriteLabels' >> beam.Map(_write_labels, outputs.join(staging, features.LABELS_FILE))
@@ -91,9 +88,8 @@ def run(config: PrepareConfig, dumps: Sequence[Dump], pipeline: beam.Pipeline, s
     if config.analysis_cache_dir:
         outputs.require_writable(config.analysis_cache_dir, '--analysis_cache_dir')
     build(pipeline, config, dumps, staging)
-    pipeline.run().wait_until_finish()
-    for scratch in (_BLOCKS, _SCRATCH):
-        outputs.remove(outputs.join(staging, scratch))
+    run_to_end(pipeline)
+    outputs.remove(outputs.join(staging, _BLOCKS))
     statistics = outputs.read_json(outputs.join(staging, features.STATISTICS_FILE))
     check_accounts(statistics)
     return statistics

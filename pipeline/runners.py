@@ -1,25 +1,80 @@
-"""The only file that names a runner."""
+"""The only file that chooses a runner: here, in processes of ours, or elsewhere, by an engine's short name."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pipeline import fork_server
+from pipeline.engines.typed_flags import value_of, without
 from schemas.errors import ConfigError
 
 # 'DirectRunner' itself first tries to fetch and start Prism; what runs here should not depend on the network.
 _IN_PROCESS = 'apache_beam.runners.portability.fn_api_runner.FnApiRunner'
 _SHORT_NAMES = {'direct': _IN_PROCESS, 'directrunner': _IN_PROCESS}
 
+# What --runner may say beside Beam's own names; each is a module that fills in the rest.
+_ENGINES = ('flink', 'dataflow', 'prism')
+
 # Each has memory of its own, and one launcher feeds them all; whoever wants more can say so.
 _MOST_WORKERS = 16
 
 # Flags of Flink's job server, which Beam learns only when it talks to one.
 _FLINK_FLAGS = ('--parallelism', '--max_parallelism', '--checkpointing_interval', '--state_backend', '--object_reuse')
+
+
+def filled_in(flags: Sequence[str], paths: Iterable[tuple[str, str]], *, streaming: bool) -> list[str]:
+    """Returns complete Beam flags: where a short name of an engine was typed, with what that engine needs.
+
+    Args:
+        flags: as typed, `--name=value` or `--name value`.
+        paths: of what the job reads and writes, each behind its flag.
+        streaming: whether the job has no end.
+
+    Raises:
+        ConfigError: if something that the engine needs is missing, or cannot work there.
+        JobError: if the engine is not there.
+    """
+    engine = engine_of(flags)
+    if engine is None:
+        return list(flags)
+    filled: list[str] = engine.filled_in(without(flags, '--runner'), streaming=streaming)
+    if hasattr(engine, 'check_paths'):
+        for flag, path in paths:
+            engine.check_paths({flag: path})
+    if hasattr(engine, 'require_available'):
+        engine.require_available(filled)
+    return filled
+
+
+def engine_of(flags: Sequence[str]) -> Any:
+    """Returns the module of the engine whose short name --runner says; None if it says none."""
+    name = (value_of(flags, '--runner') or '').lower()
+    return importlib.import_module(f'pipeline.engines.{name}') if name in _ENGINES else None
+
+
+def runs_here(flags: Sequence[str]) -> bool:
+    """Whether the job's functions run in the working folder of this process."""
+    return _runner(value_of(flags, '--runner')) == _IN_PROCESS
+
+
+def run_to_end(pipeline: Any) -> None:
+    """Runs a pipeline and waits; where that is broken off, the job is ended, too, wherever it runs."""
+    result = pipeline.run()
+    try:
+        result.wait_until_finish()
+    except KeyboardInterrupt:
+        result.cancel()
+        raise
+
+
+def _runner(name: str | None) -> str:
+    name = name or 'direct'
+    return _SHORT_NAMES.get(name.lower(), name)
 
 
 def beam_flags() -> dict[str, bool]:
@@ -53,8 +108,7 @@ def make_pipeline(flags: Sequence[str], workers_of_use: int = _MOST_WORKERS) -> 
 
     options = PipelineOptions(list(flags))
     standard = options.view_as(StandardOptions)
-    runner = standard.runner or 'direct'
-    standard.runner = _SHORT_NAMES.get(runner.lower(), runner)
+    standard.runner = _runner(standard.runner)
     if standard.runner == _IN_PROCESS and options.view_as(DirectOptions).direct_running_mode == 'multi_threading':
         # 1,000,000 words through Count.PerElement on two threads came out as 973,958 (Beam 2.77.0).
         raise ConfigError(
@@ -81,7 +135,7 @@ def make_streaming_pipeline(flags: Sequence[str]) -> Any:
     options = PipelineOptions(list(flags))
     standard = options.view_as(StandardOptions)
     standard.streaming = True
-    if _SHORT_NAMES.get((standard.runner or 'direct').lower()) == _IN_PROCESS:
+    if _runner(standard.runner) == _IN_PROCESS:
         from pipeline.local_streaming import LocalStreamingRunner
 
         return beam.Pipeline(runner=LocalStreamingRunner(), options=options)
@@ -109,12 +163,10 @@ def start_early(flags: Sequence[str], workers_of_use: int = _MOST_WORKERS) -> in
 def _local_workers(flags: Sequence[str], workers_of_use: int) -> int:
     """Returns how many worker processes of ours the flags ask for; reads them without Beam, which takes seconds."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument('--runner', default='direct')
     parser.add_argument('--direct_running_mode')
     parser.add_argument('--direct_num_workers', type=int, default=0)
     asked, _ = parser.parse_known_args(list(flags))
-    runner = _SHORT_NAMES.get(asked.runner.lower(), asked.runner)
-    if runner != _IN_PROCESS or asked.direct_running_mode:
+    if not runs_here(flags) or asked.direct_running_mode:
         return 0
     return asked.direct_num_workers or min(_usable_cores(), _MOST_WORKERS, workers_of_use)
 

@@ -14,6 +14,7 @@ from pipeline.models import ModelSource, PinnedModel
 from pipeline.profiles import ProfileTagged, reference_profile
 from pipeline.read import ReadPapers
 from pipeline.readers.format import Dump
+from pipeline.runners import run_to_end
 from pipeline.shards import ShardRecord, WriteDeadLetters, WriteJson, WriteShards, json_line, shards_needed
 from pipeline.tagged_files import file_format
 from pipeline.tagger import TaggedBatch, TagPapers
@@ -70,7 +71,7 @@ def run(
         JobError: if not every record is accounted for.
     """
     build(pipeline, config, dumps, export, staging)
-    pipeline.run().wait_until_finish()
+    run_to_end(pipeline)
     statistics: dict[str, Any] = outputs.read_json(outputs.join(staging, features.STATISTICS_FILE))
     check_accounts(statistics)
     return statistics
