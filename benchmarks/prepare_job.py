@@ -34,7 +34,6 @@ from pipeline.readers import Dump
 from pipeline.runners import make_pipeline
 from pipeline.spell_ngrams import WriteVocabulary
 from pipeline.transform_graph import WriteTransformGraph
-from pipeline.vocabulary import VocabularyAnalyzer
 from schemas import features, outputs
 
 
@@ -63,9 +62,10 @@ def build_ours(root: beam.Pipeline, path: str, config: NgramConfig, folder: str)
     counted = places | 'CountNgrams' >> CountNgrams(blocks, config, partitions.ngram_bits)
     _ = root | 'WriteTransformGraph' >> WriteTransformGraph(
         config,
-        VocabularyAnalyzer(counted.vocabulary, counted.documents, labels),
         outputs.join(folder, features.TRANSFORM_GRAPH_DIR),
-        outputs.join(folder, '.scratch'),
+        counted.vocabulary,
+        counted.documents,
+        labels,
     )
     _ = places | 'WriteVocabulary' >> WriteVocabulary(folder, blocks, counted.vocabulary)
     _ = (places, root | 'Papers' >> beam.Create([number])) | 'WriteExamples' >> WriteExamples(

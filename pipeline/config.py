@@ -8,6 +8,7 @@ import pathlib
 from collections.abc import Mapping
 
 from schemas.errors import ConfigError
+from schemas.remote import is_remote
 
 TEXTS = ('title_and_abstract', 'abstract', 'title')
 WEIGHTINGS = ('tf_idf_l2', 'tf_idf', 'count')
@@ -23,7 +24,7 @@ MAX_RECORD_BYTES = 16 << 20
 
 def _lies_in(path: str, folder: str) -> bool:
     """Whether a path names the folder or something below it."""
-    if '://' in path + folder:
+    if is_remote(path) or is_remote(folder):
         return f'{path.rstrip("/")}/'.startswith(f'{folder.rstrip("/")}/')
     return pathlib.PurePath(os.path.abspath(path)).is_relative_to(os.path.abspath(folder))
 

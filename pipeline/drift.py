@@ -18,7 +18,7 @@ from pipeline.readers.format import Dump
 from pipeline.shards import WriteJson
 from pipeline.tagger import TaggedBatch, TagPapers, label_table
 from pipeline.tally import SumTallies, nested
-from schemas import drift, features, outputs
+from schemas import drift, features, outputs, scratch
 from schemas.paper import Paper
 from schemas.profile import LABELS_A_PAPER, Profile
 
@@ -152,6 +152,7 @@ def spelled_ngrams(export: Export) -> list[str]:
     import tensorflow as tf
 
     # Among the variables, which can be read without the graph.
-    checkpoint = tf.train.load_checkpoint(outputs.join(export.path, 'variables', 'variables'))
-    names = checkpoint.get_tensor('_ngrams/.ATTRIBUTES/VARIABLE_VALUE')[: features.MOST_FREQUENT_NGRAMS]
+    with scratch.fetched(outputs.join(export.path, 'variables')) as folder:
+        checkpoint = tf.train.load_checkpoint(outputs.join(folder, 'variables'))
+        names = checkpoint.get_tensor('_ngrams/.ATTRIBUTES/VARIABLE_VALUE')[: features.MOST_FREQUENT_NGRAMS]
     return [name.decode() for name in names.tolist()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,16 +10,17 @@ from typing import Any
 import numpy as np
 
 from pipeline.signatures import Signature, Tensor, signature_fault
-from schemas import features, outputs
+from schemas import features, outputs, scratch
 from schemas.errors import JobError
+from schemas.remote import FileInfo
 
 # Beside the versions. TensorFlow Serving, which looks for numbers, ignores it.
 PINNED_FILE = 'PINNED'
 
 _OPERATION = re.compile(r'\{\{.*?\}\} ?| ?\[Op:\w+\]')
 
-# Path below a folder -> (bytes, time of its last change).
-Files = dict[str, tuple[int, float]]
+# By their paths below a folder.
+Files = dict[str, FileInfo]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,15 +90,7 @@ def files_of(export: Export) -> Files:
     Raises:
         OSError: if it cannot be listed.
     """
-    if '://' in export.path:
-        from apache_beam.io.filesystems import FileSystems
-
-        [match] = FileSystems.match([outputs.join(export.path, '**')])
-        start = len(export.path) + 1
-        return {
-            found.path[start:]: (found.size_in_bytes, found.last_updated_in_seconds) for found in match.metadata_list
-        }
-    return _local_files(export.path) if os.path.isdir(export.path) else {}
+    return outputs.files_below(export.path)
 
 
 def check_export(export: Export) -> None:
@@ -132,9 +124,9 @@ def check_export(export: Export) -> None:
     for name, size in {'saved_model.pb': -1, features.REFERENCE_ANSWERS_FILE: -1, **sizes}.items():
         if name not in files:
             raise JobError(f'{export.path} has no {name}. Copy the export again, or run "arxiv-tagger train" again.')
-        if files[name][0] != size:
+        if files[name].size != size:
             raise JobError(
-                f'{outputs.join(export.path, name)} has {files[name][0]} bytes, '
+                f'{outputs.join(export.path, name)} has {files[name].size} bytes, '
                 f'{f"and {path} says {size}" if size >= 0 else f"and {path} does not list it"}. '
                 'Copy the export again, or run "arxiv-tagger train" again.'
             )
@@ -156,13 +148,17 @@ class LoadedExport:
             JobError: if TensorFlow cannot load it, or its signatures are not those that we call.
             OSError: if that may pass: no memory, a storage that does not answer.
         """
+        with scratch.fetched(export.path) as folder:
+            self._load(export, folder)
+
+    def _load(self, export: Export, folder: str) -> None:
         import tensorflow as tf
 
         passing = (tf.errors.ResourceExhaustedError, tf.errors.UnavailableError, tf.errors.DeadlineExceededError)
         self.path, self.version = export.path, export.version
         try:
             # The signatures hold their model weakly.
-            self._model = tf.saved_model.load(export.path)
+            self._model = tf.saved_model.load(folder)
             self.signatures: dict[str, Callable[..., Any]] = dict(self._model.signatures)
             found = {name: _described(signature) for name, signature in self.signatures.items()}
         except (*passing, MemoryError) as error:
@@ -215,26 +211,13 @@ def _is_version(name: str) -> bool:
 def _require_there(export: Export, files: Files) -> None:
     if files:
         return
-    folder = os.path.dirname(export.path)
+    folder = export.path.rpartition('/')[0]
     others = ', '.join(version for version in _versions(folder) if version != export.version)
     raise JobError(
         f'{export.path} {"is empty" if outputs.exists(export.path) else "does not exist"}; {folder} holds '
         f'{others or "no other"}. Write the number of one that is there to {outputs.join(folder, PINNED_FILE)}, '
         'or remove that file: the greatest then serves.'
     )
-
-
-def _local_files(folder: str) -> Files:
-    def fail(error: OSError) -> None:
-        raise error
-
-    files: Files = {}
-    for parent, _, names in os.walk(folder, onerror=fail, followlinks=True):
-        for name in names:
-            path = os.path.join(parent, name)
-            status = os.stat(path)
-            files[os.path.relpath(path, folder).replace(os.sep, '/')] = status.st_size, status.st_mtime_ns
-    return files
 
 
 def first_line(error: BaseException) -> str:

@@ -7,11 +7,10 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from apache_beam.io.filesystems import FileSystems
-
 from pipeline.patience import describe
-from schemas import outputs
+from schemas import outputs, remote
 from schemas.errors import JobError
+from schemas.remote import is_remote
 
 # What browsers and other programs call a file that is not complete yet.
 _UNFINISHED = ('.part', '.tmp', '.partial', '.crdownload')
@@ -46,7 +45,7 @@ def patterns_to_watch(patterns: Sequence[str]) -> tuple[str, ...]:
     """
     watched = []
     for pattern in patterns:
-        if '://' in pattern:
+        if is_remote(pattern):
             watched.append(pattern + '*' if pattern.endswith('/') else pattern)
             continue
         path = os.path.abspath(pattern)
@@ -68,7 +67,7 @@ def list_files(patterns: Iterable[str]) -> tuple[list[File], dict[str, str]]:
     found: dict[str, File] = {}
     troubles: dict[str, str] = {}
     for pattern in patterns:
-        place = pattern if '://' in pattern else folder_of(pattern)
+        place = pattern if is_remote(pattern) else folder_of(pattern)
         try:
             for file in _matches(pattern):
                 if not is_ignored(file.path):
@@ -90,10 +89,9 @@ def folder_of(pattern: str) -> str:
 
 
 def _matches(pattern: str) -> Iterator[File]:
-    if '://' in pattern:
-        [match] = FileSystems.match([pattern])
-        for metadata in match.metadata_list:
-            yield File(metadata.path, metadata.size_in_bytes, round(metadata.last_updated_in_seconds * 1e9))
+    if is_remote(pattern):
+        for path, found in remote.match(pattern):
+            yield File(path, *found)
         return
     # glob() finds nothing where it cannot look.
     os.scandir(folder_of(pattern)).close()

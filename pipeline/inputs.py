@@ -12,13 +12,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 
 from pipeline.config import InputConfig
 from pipeline.readers import FORMATS, format_named
 from pipeline.readers.compression import DamagedFile, compression_of, decompressed
 from pipeline.readers.format import BYTE_ORDER_MARK, ByteRange, Dump, ReadOptions
+from schemas import outputs, remote
 from schemas.errors import JobError
 from schemas.paper import Reason
 
@@ -61,14 +60,14 @@ def find_dumps(config: InputConfig, *, labelled: bool | None) -> list[Dump]:
     sizes: dict[str, int] = {}
     for pattern in config.patterns:
         try:
-            [match] = FileSystems.match([pattern])
-        except (BeamIOError, OSError) as error:
-            raise JobError(f'Cannot list --input {pattern}: {_cause(error)}') from error
-        if not match.metadata_list:
+            found = remote.match(pattern)
+        except OSError as error:
+            raise JobError(f'Cannot list --input {pattern}: {error.strerror}') from error
+        if not found:
             raise JobError(f'--input {pattern} matches no file. Check the path; quote a pattern with * in it.')
         if os.path.isdir(pattern):
             raise JobError(f"--input {pattern} is a folder. Say which files in it: --input {pattern.rstrip('/')}/'*'")
-        sizes |= {metadata.path: metadata.size_in_bytes for metadata in match.metadata_list}
+        sizes |= {path: info.size for path, info in found}
     with concurrent.futures.ThreadPoolExecutor(max_workers=16) as pool:
         look = functools.partial(inspect, options=ReadOptions.of(config, labelled=labelled))
         dumps = list(pool.map(look, sorted(sizes), [sizes[path] for path in sorted(sizes)]))
@@ -94,13 +93,9 @@ def stored_blocks(path: str, start: int = 0, block_bytes: int = _BLOCK_BYTES) ->
         JobError: if it cannot be opened or read.
     """
     try:
-        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-            if start:
-                file.seek(start)
-            while block := file.read(block_bytes):
-                yield block
-    except (BeamIOError, OSError) as error:
-        raise JobError(f'Cannot read {path}: {_cause(error)}') from error
+        yield from outputs.read_blocks(path, start, block_bytes)
+    except OSError as error:
+        raise JobError(f'Cannot read {path}: {error.strerror or error}') from error
 
 
 def range_blocks(part: ByteRange) -> Iterator[bytes]:
@@ -172,10 +167,3 @@ def inspect(path: str, size: int, options: ReadOptions) -> Dump:
             raise NoDumpError(Reason.UNKNOWN_FORMAT, message, head)
     begin = text.lstrip().split(b'\n')[0][:60].decode(errors='replace')
     raise NoDumpError(Reason.UNKNOWN_FORMAT, f'{path} is in no known format ({names}). It begins: {begin!r}', head)
-
-
-def _cause(error: Exception) -> str:
-    """Returns what the operating system said, without Beam's wrapping."""
-    details = getattr(error, 'exception_details', None)
-    inner = next(iter(details.values())) if isinstance(details, dict) and details else error
-    return str(getattr(inner, 'strerror', None) or inner)

@@ -8,7 +8,9 @@ from typing import Any
 
 import apache_beam as beam
 
+from pipeline.runners import run_to_end
 from schemas import outputs
+from schemas.remote import is_remote
 
 
 def run_to_json(pipeline: beam.Pipeline, build: Callable[[beam.Pipeline, str], None], output: str | None) -> Any:
@@ -21,10 +23,10 @@ def run_to_json(pipeline: beam.Pipeline, build: Callable[[beam.Pipeline, str], N
     """
     with tempfile.TemporaryDirectory() as scratch:
         # Runners elsewhere cannot see a local folder; they write where the user asked for the value.
-        path = f'{output}.part' if output and '://' in output else f'{scratch}/result.json'
-        build(pipeline, path)
-        pipeline.run().wait_until_finish()
-        value = outputs.read_json(path)
-        if '://' in path:
+        path = f'{output}.part' if output and is_remote(output) else f'{scratch}/result.json'
+        try:
+            build(pipeline, path)
+            run_to_end(pipeline)
+            return outputs.read_json(path)
+        finally:
             outputs.remove(path)
-    return value

@@ -21,6 +21,7 @@ from pipeline.ngrams import BlockNgrams, block_ngrams
 from schemas import outputs
 from schemas.errors import JobError
 from schemas.paper import Paper
+from schemas.remote import is_remote
 
 # A worker makes a block in some 550 MB of memory; what a 64-bit key must hold is bounded by the same limits.
 MAX_PAPERS = 1 << 14
@@ -91,7 +92,7 @@ class PaperBlock:
     @classmethod
     def load(cls, path: str) -> PaperBlock:
         """Opens a block's file."""
-        return cls(np.load(path if '://' not in path else io.BytesIO(outputs.read_bytes(path))))
+        return cls(np.load(io.BytesIO(outputs.read_bytes(path)) if is_remote(path) else path))
 
     def to_bytes(self) -> bytes:
         """Returns the file's content: NumPy's .npz, uncompressed."""

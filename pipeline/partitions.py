@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from pipeline.readers import Dump
+from schemas.remote import is_remote
 
 # Measured on arXiv's metadata: bytes of a record, what compressing saves, and the distinct n-grams of blocks of 16,000
 # papers, per paper, by the length of the longest n-gram.
@@ -68,7 +69,7 @@ def likely_workers(patterns: Iterable[str]) -> int:
     Args:
         patterns: paths or globs.
     """
-    paths = {path for pattern in patterns if '://' not in pattern for path in glob.glob(pattern)}
+    paths = {path for pattern in patterns if not is_remote(pattern) for path in glob.glob(pattern)}
     return workers_of(Dump(path, os.path.getsize(path)) for path in paths if os.path.isfile(path))
 
 

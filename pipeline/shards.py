@@ -16,8 +16,6 @@ from typing import Any
 
 import apache_beam as beam
 import orjson
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
@@ -219,16 +217,15 @@ class _WriteShard(beam.DoFn):
 def _copy(local: str, target: str) -> tuple[str, int]:
     """Copies a local file to where the job writes; an attempt that is repeated writes the same bytes again."""
     outputs.make_folder(target.rpartition('/')[0])
-    digest, size = hashlib.sha256(), 0
-    with (
-        open(local, 'rb') as source,
-        FileSystems.create(target, compression_type=CompressionTypes.UNCOMPRESSED) as sink,
-    ):
-        while block := source.read(1 << 20):
+    digest = hashlib.sha256()
+
+    def blocks() -> Iterator[bytes]:
+        for block in outputs.read_blocks(local):
             digest.update(block)
-            size += len(block)
-            sink.write(block)
-    return digest.hexdigest(), size
+            yield block
+
+    outputs.write_blocks(target, blocks())
+    return digest.hexdigest(), os.path.getsize(local)
 
 
 def _empty_shards(

@@ -7,19 +7,19 @@ Neither changes what the graph computes, but both make equal runs differ in thei
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import apache_beam as beam
-import pyarrow as pa
-import tensorflow_transform.beam as tft_beam
-from apache_beam.io.filesystems import FileSystems
+from tensorflow_transform import impl_helper
+from tfx_bsl.tfxio import tensor_adapter
 
 from pipeline.config import NgramConfig
-from pipeline.preprocessing import preprocessing_fn
+from pipeline.count_ngrams import Chunk
+from pipeline.preprocessing import Tensors, Vocabularies, preprocessing_fn
 from pipeline.raw_papers import tensor_adapter_config
-from pipeline.vocabulary import VocabularyAnalyzer, analyzed
-from schemas import outputs
+from pipeline.vocabulary import constant_vocabularies
+from schemas import outputs, scratch
 
 _TRANSFORM_FN = 'transform_fn'
 
@@ -62,50 +62,72 @@ def canonical_saved_model(serialized: bytes) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def canonicalize(folder: str) -> str:
-    """Rewrites the transform graph in `folder` in its canonical form; returns `folder`."""
-    saved_model = outputs.join(folder, _TRANSFORM_FN, 'saved_model.pb')
-    content = canonical_saved_model(outputs.read_bytes(saved_model))
-    FileSystems.delete([saved_model])
-    with FileSystems.create(saved_model) as file:
-        file.write(content)
-    # It holds a random identifier of the run and hashes of what was just rewritten; TensorFlow does without it.
-    outputs.remove(outputs.join(folder, _TRANSFORM_FN, 'fingerprint.pb'))
-    return folder
-
-
-class WriteTransformGraph(beam.PTransform[Any, Any]):
-    """Lets tf.Transform trace the preprocessing function and write it, with the vocabularies in it, as its graph.
-
-    Output: the folder's path.
+def write_transform_graph(config: NgramConfig, vocabularies: Callable[[Tensors], Vocabularies], folder: str) -> None:
+    """Lets tf.Transform trace the preprocessing function, and writes what it made of it in its canonical form.
 
     Args:
         config: the text and the weighting.
-        vocabularies: the analyzer.
+        vocabularies: as `preprocessing_fn` takes them.
         folder: where the graph is written.
-        scratch: a folder for temporary files.
+
+    Raises:
+        OSError: if it cannot be.
+    """
+    inputs = tensor_adapter.TensorAdapter(tensor_adapter_config()).TypeSpecs()
+    with scratch.uploaded(folder) as local:
+        # There is nothing to analyze: the vocabularies are constants.
+        impl_helper.analyze_in_place(preprocessing_fn(config, vocabularies), False, None, inputs, local)
+        saved_model = outputs.join(local, _TRANSFORM_FN, 'saved_model.pb')
+        outputs.write_bytes(saved_model, canonical_saved_model(outputs.read_bytes(saved_model)))
+        # It holds a random identifier of the run and hashes of what was just rewritten; TensorFlow does without it.
+        outputs.remove(outputs.join(local, _TRANSFORM_FN, 'fingerprint.pb'))
+
+
+class WriteTransformGraph(beam.PTransform[Any, Any]):
+    """Writes the transform graph, with the vocabularies in it, by `write_transform_graph`; in one place, at once.
+
+    Args:
+        config: the text and the weighting.
+        folder: where the graph is written.
+        ngrams: chunks of the n-grams' vocabulary.
+        documents: the number of training papers.
+        labels: one list of the labels, in the order of their ids.
     """
 
-    def __init__(self, config: NgramConfig, vocabularies: VocabularyAnalyzer, folder: str, scratch: str) -> None:
+    def __init__(
+        self,
+        config: NgramConfig,
+        folder: str,
+        ngrams: beam.PCollection[Chunk],
+        documents: beam.PCollection[int],
+        labels: beam.PCollection[list[str]],
+    ) -> None:
         super().__init__()
         self._config = config
-        self._vocabularies = vocabularies
         self._folder = folder
-        self._scratch = scratch
+        self._ngrams = ngrams
+        self._documents = documents
+        self._labels = labels
 
-    def expand(self, root: beam.Pipeline) -> beam.PCollection[str]:
+    def expand(self, root: beam.Pipeline) -> beam.PCollection[None]:
         """Traces and writes."""
-        folder = self._folder
-        with tft_beam.Context(temp_dir=self._scratch):
-            nothing = root | 'NoPapers' >> beam.Create([], reshuffle=False).with_output_types(pa.RecordBatch)
-            function = (nothing, tensor_adapter_config()) | 'Analyze' >> tft_beam.AnalyzeDataset(
-                preprocessing_fn(self._config, analyzed(self._vocabularies))
+        return (
+            root
+            | 'Once' >> beam.Create([None])
+            | 'Write'
+            >> beam.Map(
+                _write,
+                self._config,
+                self._folder,
+                beam.pvalue.AsList(self._ngrams),
+                beam.pvalue.AsSingleton(self._documents),
+                beam.pvalue.AsSingleton(self._labels),
             )
-            return (
-                function
-                | 'Write' >> tft_beam.WriteTransformFn(folder)
-                | 'Canonicalize' >> beam.Map(lambda _: canonicalize(folder))
-            )
+        )
+
+
+def _write(_: None, config: NgramConfig, folder: str, ngrams: list[Chunk], documents: int, labels: list[str]) -> None:
+    write_transform_graph(config, constant_vocabularies(ngrams, documents, labels), folder)
 
 
 def _rename(message: Any, names: Mapping[str, str]) -> None:

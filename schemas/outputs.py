@@ -4,8 +4,7 @@ A job writes into a staging folder inside its output folder. Publishing moves wh
 writes `COMPLETED` last; whoever reads an output asks for that file first. A killed job leaves at most a staging
 folder, which nobody reads and the next run removes, and what it keeps for a run that goes on (`unfinished`).
 
-Paths may be anything that Beam's FileSystems knows (local, `gs://`, `s3://`); local ones are handled without
-importing Beam.
+Paths may be anything that Beam's FileSystems knows: local, or with a scheme, which `remote` sees to.
 """
 
 from __future__ import annotations
@@ -17,10 +16,12 @@ import os
 import pathlib
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from schemas import remote
 from schemas.errors import JobError
+from schemas.remote import FileInfo, is_remote
 
 COMPLETED = 'COMPLETED'
 _STAGING_PREFIX = '.staging-'
@@ -86,11 +87,11 @@ def publish(
         JobError: if the folder holds a finished output and `overwrite` is not set, holds anything else that the
             command did not make, or cannot be written.
     """
-    _check_may_write(folder, [*names, *([unfinished] if unfinished else [])], made_by, overwrite)
     made = _missing_folders(folder)
     staging = join(folder, _STAGING_PREFIX + uuid.uuid4().hex[:12])
     try:
         try:
+            _check_may_write(folder, [*names, *([unfinished] if unfinished else [])], made_by, overwrite)
             for leftover in children(folder):
                 if leftover.startswith(_STAGING_PREFIX):
                     remove(join(folder, leftover))
@@ -105,13 +106,15 @@ def publish(
         for name in children(staging):
             if name in keep and exists(join(folder, name)):
                 for child in children(join(staging, name)):
-                    _move(join(staging, name, child), join(folder, name, child))
+                    move(join(staging, name, child), join(folder, name, child))
             else:
-                _move(join(staging, name), join(folder, name))
+                move(join(staging, name), join(folder, name))
         write_text(join(folder, COMPLETED), '')
-        if unfinished and exists(join(folder, unfinished)):
+        if unfinished and is_remote(folder):
+            remove(join(folder, unfinished))
+        elif unfinished and exists(join(folder, unfinished)):
             # Into what is removed now: a rename leaves no time to be killed half-way.
-            _move(join(folder, unfinished), join(staging, unfinished))
+            move(join(folder, unfinished), join(staging, unfinished))
     finally:
         with contextlib.suppress(OSError):
             remove(staging)
@@ -130,7 +133,7 @@ def _try_to_write(folder: str) -> None:
 def _check_may_write(folder: str, names: Sequence[str], made_by: str, overwrite: bool) -> None:
     if not exists(folder):
         return
-    if '://' not in folder and not os.path.isdir(folder):
+    if not is_remote(folder) and not os.path.isdir(folder):
         raise JobError(f'{folder} is a file, not a folder. Choose another output folder.')
     found = [name for name in children(folder) if not name.startswith(_STAGING_PREFIX)]
     if COMPLETED in found and not overwrite:
@@ -148,7 +151,7 @@ def _check_may_write(folder: str, names: Sequence[str], made_by: str, overwrite:
 
 def _missing_folders(folder: str) -> list[str]:
     """Lists the local folders that writing into `folder` will make: itself first, then its parents."""
-    paths = [] if '://' in folder else [pathlib.Path(folder), *pathlib.Path(folder).parents]
+    paths = [] if is_remote(folder) else [pathlib.Path(folder), *pathlib.Path(folder).parents]
     return [str(path) for path in paths if not path.exists()]
 
 
@@ -156,7 +159,7 @@ def _is_one_of(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
-# The file operations that publishing needs, for local paths and for Beam's file systems alike.
+# The file operations that publishing needs, for local paths and for those that have a scheme.
 
 
 def join(folder: str, *names: str) -> str:
@@ -166,40 +169,45 @@ def join(folder: str, *names: str) -> str:
 
 def exists(path: str) -> bool:
     """Whether a file or folder of that path exists."""
-    if '://' not in path:
-        return os.path.lexists(path)
-    return _file_systems().exists(path) or bool(children(path))
+    return remote.exists(path) if is_remote(path) else os.path.lexists(path)
 
 
 def make_folder(path: str) -> None:
     """Makes a folder and its parents; one that exists is fine. Object stores need none."""
-    if '://' not in path:
+    if not is_remote(path):
         os.makedirs(path, exist_ok=True)
 
 
 def write_text(path: str, text: str) -> None:
     """Writes a small UTF-8 text file."""
-    if '://' not in path:
+    if is_remote(path):
+        remote.write_blocks(path, [text.encode()])
+    else:
         pathlib.Path(path).write_text(text, 'utf-8', newline='\n')
-        return
-    with _file_systems().create(path, 'text/plain') as file:
-        file.write(text.encode())
 
 
 def write_bytes(path: str, content: bytes) -> None:
     """Writes a whole file, and the folder that it stands in; nobody sees it half-written."""
-    if '://' not in path:
-        os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
-        scratch = f'{path}.{uuid.uuid4().hex[:12]}'
-        try:
-            pathlib.Path(scratch).write_bytes(content)
-            os.replace(scratch, path)
-        except OSError:
-            remove(scratch)
-            raise
+    if is_remote(path):
+        remote.write_blocks(path, [content])
         return
-    with _file_systems().create(path) as file:
-        file.write(content)
+    os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
+    scratch = f'{path}.{uuid.uuid4().hex[:12]}'
+    try:
+        pathlib.Path(scratch).write_bytes(content)
+        os.replace(scratch, path)
+    except OSError:
+        remove(scratch)
+        raise
+
+
+def write_blocks(path: str, blocks: Iterable[bytes]) -> None:
+    """Writes a file block by block; the folder that it stands in is there."""
+    if is_remote(path):
+        remote.write_blocks(path, blocks)
+        return
+    with open(path, 'wb') as file:
+        file.writelines(blocks)
 
 
 def write_json(path: str, value: Any) -> None:
@@ -208,11 +216,19 @@ def write_json(path: str, value: Any) -> None:
 
 
 def read_bytes(path: str) -> bytes:
-    """Reads a whole file."""
-    if '://' not in path:
-        return pathlib.Path(path).read_bytes()
-    with _file_systems().open(path) as file:
-        return bytes(file.read())
+    """Reads a whole file, as it is stored."""
+    return b''.join(read_blocks(path, block_bytes=-1)) if is_remote(path) else pathlib.Path(path).read_bytes()
+
+
+def read_blocks(path: str, start: int = 0, block_bytes: int = 1 << 20) -> Iterator[bytes]:
+    """Yields a file's bytes as stored, from `start`."""
+    if is_remote(path):
+        yield from remote.read_blocks(path, start, block_bytes)
+        return
+    with open(path, 'rb') as file:
+        file.seek(start)
+        while block := file.read(block_bytes):
+            yield block
 
 
 def read_json(path: str) -> Any:
@@ -222,35 +238,52 @@ def read_json(path: str) -> Any:
 
 def remove(path: str) -> None:
     """Removes a file, or a folder with all that is in it; a missing one is fine."""
-    if '://' in path:
-        if exists(path):
-            _file_systems().delete([path])
+    if is_remote(path):
+        remote.remove(path)
     elif os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path)
     elif os.path.lexists(path):
         os.remove(path)
 
 
-def _move(source: str, target: str) -> None:
-    if '://' not in source:
+def move(source: str, target: str) -> None:
+    """Renames a file or folder: at once, or where there are no folders, file by file."""
+    if is_remote(source):
+        remote.move(source, target)
+    else:
         os.rename(source, target)
-        return
-    # Object stores have no folders to rename: each file below is moved.
-    [match] = _file_systems().match([join(source, '**')])
-    files = [metadata.path for metadata in match.metadata_list] or [source]
-    _file_systems().rename(files, [target + file[len(source) :] for file in files])
 
 
 def children(folder: str) -> list[str]:
     """Lists the names of the files and folders in a folder, sorted; none, if it is missing."""
-    if '://' not in folder:
-        return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    [match] = _file_systems().match([join(folder, '**')])
-    paths = (metadata.path[len(folder.rstrip('/')) + 1 :] for metadata in match.metadata_list)
-    return sorted({path.split('/')[0] for path in paths})
+    if is_remote(folder):
+        return sorted({path.split('/')[0] for path in remote.files_below(folder)})
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
 
 
-def _file_systems():  # type: ignore[no-untyped-def]
-    from apache_beam.io.filesystems import FileSystems
+def info(path: str) -> FileInfo:
+    """Tells of a file."""
+    if is_remote(path):
+        return remote.info(path)
+    status = os.stat(path)
+    return FileInfo(status.st_size, status.st_mtime_ns)
 
-    return FileSystems
+
+def files_below(folder: str) -> dict[str, FileInfo]:
+    """Lists all files below a folder, by their paths below it; none, if it is missing.
+
+    Raises:
+        OSError: if they cannot be listed.
+    """
+    if is_remote(folder):
+        return remote.files_below(folder)
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    paths = (
+        os.path.join(parent, name)
+        for parent, _, names in os.walk(folder, onerror=fail if os.path.lexists(folder) else None, followlinks=True)
+        for name in names
+    )
+    return {os.path.relpath(path, folder): info(path) for path in paths}

@@ -13,7 +13,6 @@ from pipeline.examples import WriteExamples
 from pipeline.index import Part
 from pipeline.runners import make_pipeline
 from pipeline.transform_graph import WriteTransformGraph, canonical_saved_model
-from pipeline.vocabulary import VocabularyAnalyzer
 from schemas import features
 from tests import blocks
 from tests.conftest import SAMPLES, files_below
@@ -34,8 +33,7 @@ def write(folder, config, papers, size, labels, split_of):
         parts = root | beam.Create(places).with_output_types(Part)
         names, papers_of_split = root | 'Labels' >> beam.Create([labels]), root | 'Papers' >> beam.Create([number])
         counted = parts | CountNgrams(str(folder / 'blocks'), config, 3)
-        vocabularies = VocabularyAnalyzer(counted.vocabulary, counted.documents, names)
-        _ = root | WriteTransformGraph(config, vocabularies, str(folder / 'graph'), str(folder / 'scratch'))
+        _ = root | WriteTransformGraph(config, str(folder / 'graph'), counted.vocabulary, counted.documents, names)
         _ = (parts, papers_of_split) | WriteExamples(
             str(folder), str(folder / 'blocks'), config, 2, counted.vocabulary, counted.documents, names
         )

@@ -1,16 +1,14 @@
-"""The transform graph holds the vocabularies that were counted, and nothing of the data set that it is traced on."""
+"""The transform graph holds the vocabularies that were counted."""
 
 import math
 
-import apache_beam as beam
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from pipeline.ngrams import NgramCounts
 from pipeline.preprocessing import hash_words
-from pipeline.vocabulary import VocabularyAnalyzer, inverse_document_frequencies, label_table
-from tests import blocks
+from pipeline.vocabulary import constant_vocabularies, inverse_document_frequencies, label_table
 
 
 def chunk(start, *rows):
@@ -18,31 +16,17 @@ def chunk(start, *rows):
     return start, NgramCounts(*(np.array(column, np.int64) for column in zip(*rows, strict=True))).pack()
 
 
-def test_the_arrays_are_looked_up_by_fingerprint_and_weighed_by_id(run, tmp_path):
+def test_n_grams_are_looked_up_by_fingerprint_and_weighed_by_id():
     chunks = [chunk(2, (-7, 3, 1)), chunk(0, (50, 9, 4), (-90, 5, 2))]
-
-    def build(root):
-        vocabulary = root | 'Vocabulary' >> beam.Create(chunks)
-        documents = root | 'Documents' >> beam.Create([10])
-        labels = root | 'Labels' >> beam.Create([['cs.LG', 'cs.AI', 'stat.ML']])
-        nothing = root | 'DataSet' >> beam.Create([])
-        arrays = nothing | VocabularyAnalyzer(vocabulary, documents, labels)
-        for number, array in enumerate(arrays):
-            blocks.keep(array, tmp_path / str(number))
-
-    run(build)
-    arrays = [blocks.kept(tmp_path / str(number)) for number in range(5)]
-    [fingerprints], [ids], [idf], [label_fingerprints], [label_ids] = arrays
-    assert fingerprints.tolist() == [-90, -7, 50]
-    assert ids.tolist() == [1, 2, 0]
+    found = constant_vocabularies(chunks, 10, ['cs.LG', 'cs.AI', 'stat.ML'])({})
+    assert found.ngrams.fingerprints.numpy().tolist() == [-90, -7, 50]
+    assert found.ngrams.ids.numpy().tolist() == [1, 2, 0]
     # log(1 + 10 / (1 + df)).
-    assert idf.tolist() == pytest.approx([math.log(3), math.log(13 / 3), math.log(6)], rel=1e-6)
-    assert sorted(zip(label_ids.tolist(), label_fingerprints.tolist(), strict=True)) == list(
-        enumerate(hash_words(tf.constant(['cs.LG', 'cs.AI', 'stat.ML'])).numpy().tolist())
-    )
-    assert label_fingerprints.tolist() == sorted(label_fingerprints.tolist())
-    dtypes = [array.dtype for [array] in arrays]
-    assert dtypes == [np.int64, np.int64, np.float32, np.int64, np.int64]
+    assert found.idf.numpy().tolist() == pytest.approx([math.log(3), math.log(13 / 3), math.log(6)], rel=1e-6)
+    labels = zip(found.labels.ids.numpy().tolist(), found.labels.fingerprints.numpy().tolist(), strict=True)
+    assert sorted(labels) == list(enumerate(hash_words(tf.constant(['cs.LG', 'cs.AI', 'stat.ML'])).numpy().tolist()))
+    dtypes = [tensor.dtype for tensor in (*found.ngrams, found.idf, *found.labels)]
+    assert dtypes == [tf.int64, tf.int64, tf.float32, tf.int64, tf.int64]
 
 
 def test_rarity_is_one_table_of_single_precision():
