@@ -46,7 +46,10 @@ def patterns_to_watch(patterns: Sequence[str]) -> tuple[str, ...]:
     watched = []
     for pattern in patterns:
         if is_remote(pattern):
-            watched.append(pattern + '*' if pattern.endswith('/') else pattern)
+            # Where there are no folders, nothing tells whether a name is to be one.
+            is_file = glob.has_magic(pattern) or not pattern.endswith('/')
+            is_folder = not glob.has_magic(pattern)
+            watched += [pattern] * is_file + [outputs.join(pattern, '*')] * is_folder
             continue
         path = os.path.abspath(pattern)
         path = outputs.join(path, '*') if os.path.isdir(path) or pattern.endswith('/') else path

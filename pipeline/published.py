@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from pipeline.patience import describe
 from schemas import features, outputs
 from schemas.errors import JobError
+from schemas.remote import is_remote
 
 SOURCES_FILE = 'sources.json'
 _STAGING_PREFIX = '.staging-'
@@ -79,12 +80,12 @@ def exclusive(folder: str) -> Iterator[str]:
 
     The staging folder is removed when the block ends well, else by the next job.
 
-    Object stores know no locks: there, nobody stops a second job.
+    Object stores know no locks: there, the job that began last has the folder, and `require_own` tells the one before.
 
     Raises:
         JobError: if another job writes there, if it holds something else, or if it cannot be written.
     """
-    local = '://' not in folder
+    local = not is_remote(folder)
     staging = outputs.join(folder, _STAGING_PREFIX + uuid.uuid4().hex[:12])
     try:
         _check_folder(folder)
@@ -104,6 +105,8 @@ def exclusive(folder: str) -> Iterator[str]:
                 outputs.remove(outputs.join(folder, name))
         outputs.make_folder(staging)
         outputs.write_text(outputs.join(staging, 'writable'), '')
+        if not local:
+            outputs.write_text(outputs.join(folder, _LOCK_FILE), staging)
     except OSError as error:
         raise JobError(f'Cannot write to {folder}: {describe(error)}. Choose another folder.') from error
     # After an exception a runner's thread may still be at work there, and publish what is half removed.
@@ -114,8 +117,18 @@ def exclusive(folder: str) -> Iterator[str]:
         lock.close()
 
 
+def require_own(folder: str, staging: str) -> None:
+    """Checks that no other job has taken the output folder over, which on an object store nothing prevents.
+
+    Raises:
+        JobError: if one has.
+    """
+    if is_remote(folder) and outputs.read_bytes(outputs.join(folder, _LOCK_FILE)) != staging.encode():
+        raise JobError(f'Another streaming job has taken {folder} over, so this one ends. What it published stays.')
+
+
 def _check_folder(folder: str) -> None:
-    if '://' not in folder and os.path.lexists(folder) and not os.path.isdir(folder):
+    if not is_remote(folder) and os.path.lexists(folder) and not os.path.isdir(folder):
         raise JobError(f'{folder} is a file, not a folder. Choose another output folder.')
     found = outputs.children(folder)
     foreign = [
@@ -140,7 +153,7 @@ def window_name(end: datetime.datetime, contents: Iterable[Any]) -> str:
 
 def show(scratch: str, target: str) -> None:
     """Publishes a folder that is complete but for COMPLETED: by one rename, or where there is none by COMPLETED."""
-    if '://' not in target:
+    if not is_remote(target):
         outputs.write_text(outputs.join(scratch, outputs.COMPLETED), '')
         for folder, _, names in os.walk(scratch):
             for path in [*(os.path.join(folder, name) for name in names), folder]:
@@ -148,11 +161,7 @@ def show(scratch: str, target: str) -> None:
         os.rename(scratch, target)
         _flush(os.path.dirname(target))
         return
-    from apache_beam.io.filesystems import FileSystems
-
-    [match] = FileSystems.match([outputs.join(scratch, '**')])
-    files = [metadata.path for metadata in match.metadata_list]
-    FileSystems.rename(files, [target + file[len(scratch) :] for file in files])
+    outputs.move(scratch, target)
     outputs.write_text(outputs.join(target, outputs.COMPLETED), '')
 
 

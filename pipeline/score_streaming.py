@@ -25,6 +25,7 @@ from pipeline.watch import Taken, WatchFolders, WatchOptions
 from pipeline.windows import DEAD_LETTER, SOURCE, TAGGED, TALLY, Finding, Output, PublishWindows, in_windows
 from schemas import features, outputs
 from schemas.errors import JobError
+from schemas.remote import is_remote
 
 _WAIT_SECONDS = 0.25
 
@@ -146,7 +147,7 @@ def _of_kind(kind: str, found: beam.PCollection[Any], label: str) -> beam.PColle
 def _has_more(options: WatchOptions, published: Published) -> bool:
     """Whether a file is there that can be read and is not done."""
     files, _ = folders.list_files(options.patterns)
-    return any(file not in published.done and ('://' in file.path or os.access(file.path, os.R_OK)) for file in files)
+    return any(file not in published.done and (is_remote(file.path) or os.access(file.path, os.R_OK)) for file in files)
 
 
 class _Ending:

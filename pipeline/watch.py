@@ -11,15 +11,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import os
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam.coders import PickleCoder
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.metrics import Metrics
 from apache_beam.transforms import userstate
 from apache_beam.transforms.periodicsequence import PeriodicImpulse
@@ -31,8 +28,8 @@ from pipeline.published import Identity, Published, Source
 from pipeline.readers.format import Dump, ReadOptions
 from schemas import outputs
 from schemas.paper import DeadLetter
+from schemas.remote import is_remote
 
-_BLOCK_BYTES = 1 << 20
 # What is kept of a file that is no dump.
 _RAW_BYTES = 1000
 # What is taken at a look: at least so much text, and so much for each second until the next one.
@@ -92,7 +89,7 @@ class Watcher:
         """
         files, troubles = list_files(self._options.patterns)
         for pattern in self._options.patterns:
-            place = pattern if '://' in pattern else folder_of(pattern)
+            place = pattern if is_remote(pattern) else folder_of(pattern)
             if place in troubles:
                 Metrics.counter('watch', 'unlistable').inc()
                 trouble(place, f'Cannot list {place}: {troubles[place]}. The job waits until it is back.')
@@ -124,27 +121,15 @@ class Watcher:
 
         def attempt() -> OSError | None:
             try:
-                source = FileSystems.open(file.path, compression_type=CompressionTypes.UNCOMPRESSED)
-            except OSError as error:
-                return error
-            with source, FileSystems.create(copy, compression_type=CompressionTypes.UNCOMPRESSED) as target:
-                while True:
-                    try:
-                        block = source.read(_BLOCK_BYTES)
-                    except OSError as error:
-                        return error
-                    if not block:
-                        return None
-                    target.write(block)
+                outputs.write_blocks(copy, _blocks(file.path))
+            except _UnreadableError as error:
+                return error.cause
+            return None
 
         failed = until_it_works(self._options.output_dir, attempt)
         if failed:
-            raise _cause(failed)
-        if '://' not in file.path:
-            status = os.stat(file.path)
-            if (status.st_size, status.st_mtime_ns) != (file.size, file.mtime_ns):
-                return ''
-        return copy
+            raise failed
+        return copy if outputs.info(file.path) == (file.size, file.mtime_ns) else ''
 
     def _inspected(self, source: Source) -> Taken:
         try:
@@ -206,8 +191,16 @@ def watcher_of(options: WatchOptions) -> Watcher:
     return Watcher(options)
 
 
-def _cause(error: OSError) -> OSError:
-    """Returns what the operating system said, without Beam's wrapping."""
-    details = error.exception_details if isinstance(error, BeamIOError) else None
-    inner = next(iter(details.values())) if isinstance(details, dict) and details else error
-    return inner if isinstance(inner, OSError) else error
+class _UnreadableError(Exception):
+    """What is wrong with the file, and not with the place that it is copied to."""
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+def _blocks(path: str) -> Iterator[bytes]:
+    try:
+        yield from outputs.read_blocks(path)
+    except OSError as error:
+        raise _UnreadableError(error) from error

@@ -21,7 +21,7 @@ from apache_beam.transforms import window as windows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from pipeline.patience import until_it_works
-from pipeline.published import SOURCES_FILE, Source, show, window_name
+from pipeline.published import SOURCES_FILE, Source, require_own, show, window_name
 from pipeline.score import check_accounts, what_became_of
 from pipeline.shards import (
     ShardRecord,
@@ -92,6 +92,7 @@ def publish(output: Output, start: datetime.datetime, end: datetime.datetime, st
     chunks = sorted(chunk for part in staged for chunk in part.chunks)
     if not sources and not chunks:
         return ''
+    require_own(output.folder, output.staging)
     name = window_name(end, [source.identity for source in sources] or chunks)
     target = outputs.join(output.folder, name)
     if outputs.exists(outputs.join(target, outputs.COMPLETED)):
@@ -123,6 +124,7 @@ def publish(output: Output, start: datetime.datetime, end: datetime.datetime, st
         for source in sources
     ]
     outputs.write_json(outputs.join(scratch, SOURCES_FILE), {'files': files})
+    require_own(output.folder, output.staging)
     show(scratch, target)
     for path in [*chunks, *(source.copy for source in sources)]:
         with contextlib.suppress(OSError):

@@ -39,11 +39,16 @@ def test_a_folder_that_vanished_is_told_and_the_others_are_listed(tmp_path):
 def test_a_folder_stands_for_the_files_in_it_and_patterns_become_absolute(tmp_path, monkeypatch):
     (tmp_path / 'in').mkdir()
     monkeypatch.chdir(tmp_path)
-    assert patterns_to_watch(['in', 'in/*.jsonl', 'later.jsonl', 'gs://bucket/in/']) == (
+    assert patterns_to_watch(['in', 'in/*.jsonl', 'later.jsonl', 'gs://bucket/in/', 'gs://bucket/a*']) == (
         f'{tmp_path}/in/*',
         f'{tmp_path}/in/*.jsonl',
         f'{tmp_path}/later.jsonl',
         'gs://bucket/in/*',
+        'gs://bucket/a*',
+    )
+    assert patterns_to_watch(['gs://bucket/file_or_folder']) == (
+        'gs://bucket/file_or_folder',
+        'gs://bucket/file_or_folder/*',
     )
 
 
