@@ -73,7 +73,9 @@ class ReadBlocks(beam.PTransform[Any, Any]):
         """Builds the reading."""
         read = (
             root
-            | 'ByteRanges' >> beam.Create([part for dump in self._dumps for part in byte_ranges(dump)])
+            # The graph of a job has a limit on some engines; ranges are made by a worker.
+            | 'Dumps' >> beam.Create(self._dumps)
+            | 'ByteRanges' >> beam.FlatMap(byte_ranges)
             | 'SpreadOverWorkers' >> beam.Reshuffle()
             | 'ReadRanges'
             >> beam.ParDo(_ReadRange(self._config, self._folder)).with_outputs(
