@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import errno
 import functools
+import importlib
 import os
 import re
 import signal
@@ -23,7 +24,7 @@ from pipeline import flags, fork_server, memory, parsing, quiet, runners
 from pipeline.config import InputConfig, ScoreConfig
 from pipeline.progress import Progress
 from pipeline.streaming_config import StreamingConfig, streaming_config
-from schemas import features, outputs
+from schemas import features, outputs, remote
 from schemas.errors import ConfigError, JobError
 from schemas.remote import is_remote
 from trainer import flags as trainer_flags
@@ -52,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         beam_arguments = runners.filled_in(beam_arguments, _paths_of(arguments), streaming=streaming)
         quiet.set_up(verbose)
         memory.set_up()
+        remote.use_flags(beam_arguments)
+        _import_plugins(arguments.beam_plugins or ())
         signal.signal(signal.SIGTERM, _interrupt)
         return int(run(beam_arguments) or 0)
     except ConfigError as error:
@@ -122,6 +125,16 @@ def _make_absolute(arguments: argparse.Namespace) -> None:
 
 def _absolute(path: str) -> str:
     return path if '://' in path else os.path.abspath(path)
+
+
+def _import_plugins(modules: Sequence[str]) -> None:
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise ConfigError(
+                f'--beam_plugins {module} cannot be imported: {error}. Install it, or put its folder into PYTHONPATH.'
+            ) from error
 
 
 def _prepare(arguments: argparse.Namespace) -> Any:

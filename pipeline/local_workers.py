@@ -7,6 +7,7 @@ forked from a process that has imported everything (`fork_server.py`); Beam's ow
 from __future__ import annotations
 
 import contextlib
+import importlib
 import itertools
 import logging
 import multiprocessing
@@ -15,18 +16,20 @@ import signal
 import sys
 import threading
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.util import get_temp_dir
 from typing import Any, cast
 
 import grpc
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import execution, worker_handlers
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 from apache_beam.runners.worker.sdk_worker import SdkHarness
 from apache_beam.transforms.environments import EmbeddedPythonEnvironment, Environment
+from apache_beam.utils.plugin import BeamPlugin
 
 from pipeline import fork_server, large_bundles, memory, progress
 from pipeline.worker_boot import save_memory
@@ -59,6 +62,7 @@ class LocalWorkersRunner(FnApiRunner):
         direct.direct_num_workers = self._workers
         # None of Beam's own modes: it has one environment for each, and would take that instead of ours.
         direct.direct_running_mode = 'forked'
+        _run.options = options
         return super().run_pipeline(pipeline, options)
 
     def _execute_bundle(self, *arguments: Any) -> Any:
@@ -85,6 +89,7 @@ class _Run:
     def __init__(self) -> None:
         self.processes: list[ForkServerProcess] = []
         self.failure: Exception | None = None
+        self.options = PipelineOptions([])
         self._lock = threading.Lock()
 
     def fail(self, error: Exception) -> None:
@@ -132,9 +137,11 @@ class _ForkedWorkerHandler(worker_handlers.GrpcWorkerHandler):
     def start_worker(self) -> None:
         counts, counts_of_worker = fork_server.pipe(duplex=False)
         level = logging.getLogger().getEffectiveLevel()
+        # File systems of the user's own among them.
+        plugins = BeamPlugin.get_all_plugin_paths()
         try:
             self._process = fork_server.start_process(
-                _work, self.control_address, self.worker_id, counts_of_worker, level
+                _work, self.control_address, self.worker_id, counts_of_worker, level, _run.options, plugins
             )
         except EOFError as error:
             raise JobError('worker processes could not be started; --verbose shows why.') from error
@@ -204,7 +211,14 @@ def _describe_death(exit_code: int | None) -> str:
     )
 
 
-def _work(control_address: str, worker_id: str, counts: Connection, level: int) -> None:
+def _work(
+    control_address: str,
+    worker_id: str,
+    counts: Connection,
+    level: int,
+    options: PipelineOptions,
+    plugins: Sequence[str],
+) -> None:
     """Is a worker, until the launcher says that there is no more to do."""
     threading.Thread(target=_end_with_launcher, daemon=True).start()
     logging.basicConfig(level=level, stream=sys.stderr, force=True)
@@ -212,6 +226,11 @@ def _work(control_address: str, worker_id: str, counts: Connection, level: int) 
         # Beam prints each traceback, which reaches the launcher anyway.
         sys.stderr = open(os.devnull, 'w')  # noqa: SIM115
     save_memory()
+    FileSystems.set_options(options)
+    for plugin in plugins:
+        # One that was defined where nobody can import it is not of a file system, or will be missed.
+        with contextlib.suppress(ImportError):
+            importlib.import_module(plugin.rpartition('.')[0])
     with progress.forwarded(counts.send):
         SdkHarness(
             control_address,

@@ -13,6 +13,9 @@ from typing import Any, NoReturn
 
 from schemas.errors import ConfigError
 
+# Beam's own names.
+_PLUGIN_FLAGS = ('--beam_plugins', '--beam_plugin')
+
 _BEAM_HELP = """
 Beam flags:
   Every flag of Apache Beam is passed on, for example --runner, --direct_num_workers, --temp_location, --region.
@@ -76,7 +79,7 @@ def parse(commands: Sequence[Command], argv: Sequence[str]) -> tuple[argparse.Na
         raise
     if rest:
         _check_flags(by_name[arguments.command], rest)
-    return arguments, rest
+    return arguments, [*rest, *(f'--beam_plugins={module}' for module in arguments.beam_plugins or ())]
 
 
 def _subparser(subparsers: Any, command: Command) -> argparse.ArgumentParser:
@@ -92,6 +95,13 @@ def _subparser(subparsers: Any, command: Command) -> argparse.ArgumentParser:
     general = parser.add_argument_group('general')
     general.add_argument('--help', '-h', action='help', help='show this text and leave')
     general.add_argument('--verbose', action='store_true', help='show the log, and the traceback of an error')
+    general.add_argument(
+        *_PLUGIN_FLAGS,
+        dest='beam_plugins',
+        metavar='MODULE',
+        action='append',
+        help='import this first, here and in workers: a module with a file system of your own; repeatable',
+    )
     return parser
 
 
@@ -118,7 +128,7 @@ def _check_flags(command: Command, words: Sequence[str]) -> None:
     own = _Parser(add_help=False)
     command.add_flags(own)
     flags = {flag: action.nargs != 0 for action in own._actions for flag in action.option_strings}
-    flags |= dict.fromkeys(('--help', '--verbose'), False)
+    flags |= dict.fromkeys(('--help', '--verbose'), False) | dict.fromkeys(_PLUGIN_FLAGS, True)
     if command.takes_beam_flags and any(word.partition('=')[0] not in flags for word in words):
         from pipeline.runners import beam_flags
 

@@ -28,7 +28,7 @@ def fetched(folder: str, beginning: str = '') -> Iterator[str]:
         yield folder
         return
     with new_folder() as local:
-        _copy_files(folder, local, (name for name in outputs.files_below(folder) if name.startswith(beginning)))
+        download(folder, local, beginning)
         yield local
 
 
@@ -46,6 +46,20 @@ def uploaded(folder: str) -> Iterator[str]:
     with new_folder() as local:
         yield local
         upload(local, folder)
+
+
+def download(folder: str, local: str, beginning: str = '') -> None:
+    """Copies files below a folder into a local one.
+
+    Args:
+        folder: which.
+        local: the local folder.
+        beginning: of the paths below `folder`, of the files that are wanted.
+
+    Raises:
+        OSError: if they cannot be read.
+    """
+    _copy_files(folder, local, (name for name in outputs.files_below(folder) if name.startswith(beginning)))
 
 
 def upload(local: str, folder: str) -> None:

@@ -15,7 +15,8 @@ from google.protobuf import text_format
 from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.plugins.projector import projector_config_pb2
 
-from schemas import outputs
+from schemas import outputs, scratch
+from schemas.remote import is_remote
 from trainer import history
 
 # TensorBoard knows the files of a run by this part of their names.
@@ -36,12 +37,28 @@ class Curves:
 
     def __init__(self, folder: str, rows: Sequence[history.Row] = ()) -> None:
         outputs.remove(folder)
-        self._writers = {run: _writer(outputs.join(folder, run)) for run in ('train', 'validation')}
+        self._folder = folder
+        # Nothing can be added to a remote file: it is written anew.
+        self._scratch = scratch.new_folder() if is_remote(folder) else None
+        local = self._scratch.name if self._scratch else folder
+        self._writers = {run: _writer(outputs.join(local, run)) for run in ('train', 'validation')}
         for row in rows:
-            self.add(row)
+            self._write(row)
+        self._show()
 
     def add(self, row: history.Row) -> None:
         """Writes the figures of an epoch, where TensorBoard sees them at once."""
+        self._write(row)
+        self._show()
+
+    def close(self) -> None:
+        """Closes the files."""
+        for writer in self._writers.values():
+            writer.close()
+        if self._scratch:
+            self._scratch.cleanup()
+
+    def _write(self, row: history.Row) -> None:
         epoch = int(row['epoch'] or 0)
         figures = {name: value for name, value in row.items() if name != 'epoch' and value is not None}
         measured = {name.removeprefix('val_'): value for name, value in figures.items() if name.startswith('val_')}
@@ -50,12 +67,12 @@ class Curves:
             scalars = [summary_pb2.Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
             event = event_pb2.Event(step=epoch, summary=summary_pb2.Summary(value=scalars))
             self._writers[run].write(event.SerializeToString())
-            self._writers[run].flush()
 
-    def close(self) -> None:
-        """Closes the files."""
+    def _show(self) -> None:
         for writer in self._writers.values():
-            writer.close()
+            writer.flush()
+        if self._scratch:
+            scratch.upload(self._scratch.name, self._folder)
 
 
 def _writer(folder: str) -> tf.io.TFRecordWriter:

@@ -201,7 +201,7 @@ def require_features(files: Sequence[Shard]) -> None:
         features.LABEL_IDS: 'int64_list',
     }
     for shard in [shard for shard in files if shard.papers][:1]:
-        [record] = tf.data.TFRecordDataset(shard.path, 'GZIP').take(1)
+        [record] = tf.data.TFRecordDataset(shard.readable, 'GZIP').take(1)
         found = tf.train.Example.FromString(record.numpy()).features.feature
         for name, kind in kinds.items():
             if name not in found:
@@ -226,7 +226,7 @@ def complaint(files: Sequence[Shard], *, ngrams: int, labels: int) -> str:
     """
     for shard in files:
         try:
-            for records in _read_shard(shard.path, shard.papers).batch(1024):
+            for records in _read_shard(shard.readable, shard.papers).batch(1024):
                 parse(records, ngrams, labels)
         except tf.errors.OpError as error:
             return f'{shard.path} cannot be used: {one_line(error)}. {PREPARE_AGAIN}'
@@ -239,7 +239,7 @@ def _shuffle_seed(seed: int, epoch: int) -> int:
 
 
 def _shards_as_dataset(files: Sequence[Shard]) -> tf.data.Dataset:
-    paths = tf.constant([shard.path for shard in files], tf.string, [len(files)])
+    paths = tf.constant([shard.readable for shard in files], tf.string, [len(files)])
     papers = tf.constant([shard.papers for shard in files], tf.int64, [len(files)])
     return tf.data.Dataset.from_tensor_slices((paths, papers))
 

@@ -189,8 +189,7 @@ def next_version(export_dir: str) -> int:
     Args:
         export_dir: a folder whose children are named by their versions; it can be missing.
     """
-    names = tf.io.gfile.listdir(export_dir) if outputs.exists(export_dir) else []
-    return 1 + max((int(name.rstrip('/')) for name in names if name.rstrip('/').isdecimal()), default=0)
+    return 1 + max((int(name) for name in outputs.children(export_dir) if name.isdecimal()), default=0)
 
 
 def _papers_of_ngrams(ids: tf.Tensor, limit: int) -> tf.Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from schemas import features, outputs
+from schemas import features, outputs, scratch
 from schemas.errors import JobError
 from trainer import dataset, prepared, strategies
 from trainer.model import build_tagger
@@ -53,12 +53,13 @@ def check_parity(data_dir: str, model_dir: str, export_path: str) -> dict[str, A
     Raises:
         JobError: if those of a paper differ by more than rounding explains, or the folders do not fit together.
     """
-    data = prepared.open_prepared(data_dir)
-    network = checkpointed(model_dir, data)
+    with scratch.new_folder() as local:
+        data = prepared.open_prepared(data_dir, local)
+        network = checkpointed(model_dir, data)
+        texts = dict(reference_texts(data_dir))
+        difference = largest_difference(data, ('validation',), texts, network, exported(export_path))
     mixed = any(layer.dtype_policy.name != 'float32' for layer in network.layers)
     tolerance = MIXED_TOLERANCE if mixed else TOLERANCE
-    texts = dict(reference_texts(data_dir))
-    difference = largest_difference(data, ('validation',), texts, network, exported(export_path))
     if difference.largest > tolerance:
         raise JobError(
             f'{export_path} and the TFRecords in {data_dir} give paper {difference.paper} probabilities that differ by '
@@ -83,7 +84,7 @@ def largest_difference(
     found = Difference(0, 0.0, '')
     for split in splits:
         for shard in data.shards[split]:
-            for records in tf.data.TFRecordDataset(shard.path, 'GZIP').batch(_BATCH):
+            for records in tf.data.TFRecordDataset(shard.readable, 'GZIP').batch(_BATCH):
                 ids, weights, _ = dataset.parse(records, data.ngrams, len(data.labels))
                 names = [id_.decode() for id_ in ids.numpy()]
                 rows = [row for row, name in enumerate(names) if name in texts]
@@ -119,8 +120,10 @@ def checkpointed(model_dir: str, data: Prepared) -> keras.Model:
         precision=strategies.dtype_policy(config['precision'], strategies.find_strategy('auto')),
     )
     path = outputs.join(model_dir, features.BEST_WEIGHTS_FILE)
+    folder, _, name = path.rpartition('/')
     try:
-        model.load_weights(path)
+        with scratch.fetched(folder, name) as local:
+            model.load_weights(outputs.join(local, name))
     except (OSError, ValueError) as error:
         raise JobError(f'Cannot read {path}: {str(error).splitlines()[0]}. Run "arxiv-tagger train" again.') from error
     return model
@@ -129,7 +132,8 @@ def checkpointed(model_dir: str, data: Prepared) -> keras.Model:
 def exported(path: str) -> Predict:
     """Loads an export; gives its `predict_all` as a function of raw texts."""
     # The signatures hold their model weakly; the function must keep it.
-    served = tf.saved_model.load(path)
+    with scratch.fetched(path) as folder:
+        served = tf.saved_model.load(folder)
 
     def predict(texts: Sequence[ReferencePaper]) -> npt.NDArray[np.float32]:
         return calling(served.signatures[features.PREDICT_ALL_SIGNATURE])(texts)[features.PROBABILITIES]

@@ -11,8 +11,9 @@ import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from schemas import features, outputs
+from schemas import features, outputs, scratch
 from schemas.errors import JobError
+from schemas.remote import is_remote
 from trainer import dataset, shards
 from trainer.propensity import propensities
 from trainer.shards import PREPARE_AGAIN, Shard
@@ -53,8 +54,13 @@ class Prepared(NamedTuple):
         return dataset.batches(self.shards[split], ngrams=self.ngrams, labels=len(self.labels), batch_size=batch_size)
 
 
-def open_prepared(data_dir: str) -> Prepared:
+def open_prepared(data_dir: str, local: str = '') -> Prepared:
     """Opens what `prepare` made, and checks that it is whole, fits together and holds papers to train with.
+
+    Args:
+        data_dir: its folder.
+        local: a local folder that lasts as long as what is returned, if `data_dir` has a scheme: for copies of what
+            TensorFlow cannot read where it is.
 
     Raises:
         JobError: if it does not.
@@ -64,8 +70,11 @@ def open_prepared(data_dir: str) -> Prepared:
     statistics, manifest = (
         outputs.read_json(outputs.join(data_dir, name)) for name in (features.STATISTICS_FILE, features.MANIFEST_FILE)
     )
-    files = {split: shards.shards(data_dir, split) for split in features.SPLITS}
-    prepared = Prepared(data_dir, labels, ngrams, files, statistics, manifest, _transform(data_dir))
+    files = {
+        split: shards.within_reach(shards.shards(data_dir, split), outputs.join(local, split))
+        for split in features.SPLITS
+    }
+    prepared = Prepared(data_dir, labels, ngrams, files, statistics, manifest, _transform(data_dir, local))
     _require_same_labels(prepared)
     for split in ('train', 'validation'):
         if not shards.count_papers(files[split]):
@@ -132,10 +141,13 @@ def naming_bad_shards(prepared: Prepared) -> Iterator[None]:
         raise
 
 
-def _transform(data_dir: str) -> tft.TFTransformOutput:
+def _transform(data_dir: str, local: str) -> tft.TFTransformOutput:
     folder = outputs.join(data_dir, features.TRANSFORM_GRAPH_DIR)
-    transform = tft.TFTransformOutput(folder)
+    readable = outputs.join(local, features.TRANSFORM_GRAPH_DIR) if is_remote(folder) else folder
     try:
+        if readable != folder:
+            scratch.download(folder, readable)
+        transform = tft.TFTransformOutput(readable)
         # Reads it; the exported model asks for the same layer again.
         transform.transform_features_layer()
     except (OSError, ValueError, tf.errors.OpError) as error:

@@ -141,15 +141,11 @@ def profile_of(papers: Sequence[ReferencePaper], tag: Answer) -> Profile:
 
 def described(folder: str) -> dict[str, Any]:
     """Makes export.json: the format, who exported, and the size in bytes of every other file of the export."""
-    sizes = {
-        outputs.join(path, name)[len(folder) :].lstrip('/'): tf.io.gfile.stat(outputs.join(path, name)).length
-        for path, _, names in tf.io.gfile.walk(folder)
-        for name in names
-    }
+    files = outputs.files_below(folder)
     return {
         'format': features.EXPORT_FORMAT,
         'arxiv_tagger': importlib.metadata.version('arxiv-tagger'),
-        'files': {name: sizes[name] for name in sorted(sizes) if name != features.EXPORT_FILE},
+        'files': {name: files[name].size for name in sorted(files) if name != features.EXPORT_FILE},
     }
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from schemas import outputs
+from schemas import outputs, scratch
 from schemas.errors import JobError
 from trainer import history
 from trainer.shards import one_line
@@ -80,7 +80,7 @@ class UnfinishedRun:
                 course = Course(state['rows'], state['seconds'])
                 self.restore_best(course)
                 for what, variables in self._variables.items():
-                    _read(self._path(f'{what}-{len(course.rows):05}'), variables)
+                    self._read(f'{what}-{len(course.rows):05}', variables)
                 return course
         if states:
             raise JobError(f'The unfinished run in {self._folder} cannot be read. Say --no-resume to start anew.')
@@ -90,9 +90,9 @@ class UnfinishedRun:
         """Gives the weights the values that they had after the best epoch.
 
         Raises:
-            tf.errors.OpError: if they cannot be read.
+            tf.errors.OpError, OSError: if they cannot be read.
         """
-        _read(self._path(f'weights-{history.best_epoch(course.rows):05}'), self._variables['weights'])
+        self._read(f'weights-{history.best_epoch(course.rows):05}', self._variables['weights'])
 
     def save(self, course: Course) -> None:
         """Writes the state after an epoch, and removes first what the state before it does not need.
@@ -103,9 +103,9 @@ class UnfinishedRun:
         epoch = len(course.rows)
         self._tidy(course.rows[:-1])
         try:
-            outputs.make_folder(self._folder)
-            for what, variables in self._variables.items():
-                _write(self._path(f'{what}-{epoch:05}'), variables)
+            with scratch.uploaded(self._folder) as local:
+                for what, variables in self._variables.items():
+                    _write(outputs.join(local, f'{what}-{epoch:05}'), variables)
             state = {'settings': self._settings, **course._asdict()}
             outputs.write_bytes(self._path(f'state-{epoch:05}.json'), _content_of(state))
         except (OSError, tf.errors.OpError) as error:
@@ -128,6 +128,10 @@ class UnfinishedRun:
         for name in outputs.children(self._folder):
             if name.partition('-')[0] in _FILES and name.partition('.')[0] not in needed:
                 outputs.remove(self._path(name))
+
+    def _read(self, name: str, variables: Sequence[keras.Variable]) -> None:
+        with scratch.fetched(self._folder, name) as local:
+            _read(outputs.join(local, name), variables)
 
     def _states(self) -> list[str]:
         return [name for name in outputs.children(self._folder) if name.startswith('state-') and name.endswith('.json')]

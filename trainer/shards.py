@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent import futures
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from schemas import features, outputs
+from schemas import features, outputs, scratch
 from schemas.errors import JobError
+from schemas.remote import is_remote
 
 PREPARE_AGAIN = 'Run "arxiv-tagger prepare" again, with --overwrite.'
+_MISSING = f'is missing, though {features.MANIFEST_FILE} lists it.'
 _BLOCK = 1 << 22
 
 
@@ -26,12 +28,19 @@ class Shard(NamedTuple):
         papers: records in it; there can be none.
         bytes: its size.
         sha256: of its bytes, in hexadecimal.
+        copy: path of a local copy, if there is one.
     """
 
     path: str
     papers: int
     bytes: int
     sha256: str
+    copy: str = ''
+
+    @property
+    def readable(self) -> str:
+        """Where TensorFlow reads it."""
+        return self.copy or self.path
 
 
 def shards(data_dir: str, split: str) -> list[Shard]:
@@ -55,6 +64,32 @@ def shards(data_dir: str, split: str) -> list[Shard]:
         what = 'is missing' if isinstance(error, FileNotFoundError) else 'cannot be read or is damaged'
         raise JobError(f'{path} {what}. {PREPARE_AGAIN}') from error
     return sorted(entries)
+
+
+def within_reach(files: Sequence[Shard], folder: str) -> list[Shard]:
+    """Copies shards into a local folder, if they are where TensorFlow cannot read: at `s3://`, for example.
+
+    What has `gs://` is read where it is, over and over: it need not fit on the local disk.
+
+    Raises:
+        JobError: names the first one that cannot be copied.
+    """
+    known = tf.io.gfile.get_registered_schemes()
+
+    def reached(shard: Shard) -> Shard:
+        if not is_remote(shard.path) or shard.path.partition('://')[0] in known:
+            return shard
+        local = outputs.join(folder, shard.path.rpartition('/')[2])
+        try:
+            scratch.copy(shard.path, local)
+        except FileNotFoundError as error:
+            raise JobError(f'{shard.path} {_MISSING} {PREPARE_AGAIN}') from error
+        except OSError as error:
+            raise JobError(f'{shard.path} cannot be read: {one_line(error)}. {PREPARE_AGAIN}') from error
+        return shard._replace(copy=local)
+
+    with futures.ThreadPoolExecutor() as threads:
+        return list(threads.map(reached, files))
 
 
 def count_papers(files: Iterable[Shard]) -> int:
@@ -87,13 +122,13 @@ def verify(files: Iterable[Shard]) -> None:
 
 def _problem(shard: Shard) -> str:
     try:
-        found = tf.io.gfile.stat(shard.path).length
+        found = tf.io.gfile.stat(shard.readable).length
         if found != shard.bytes:
             return f'{shard.path} has {found:,} bytes, not the {shard.bytes:,} that {features.MANIFEST_FILE} says.'
-        if _sha256(shard.path) != shard.sha256:
+        if _sha256(shard.readable) != shard.sha256:
             return f'{shard.path} is damaged: its SHA-256 is not the one in {features.MANIFEST_FILE}.'
     except tf.errors.NotFoundError:
-        return f'{shard.path} is missing, though {features.MANIFEST_FILE} lists it.'
+        return f'{shard.path} {_MISSING}'
     except tf.errors.OpError as error:
         return f'{shard.path} cannot be read: {one_line(error)}.'
     return ''

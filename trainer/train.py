@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from schemas import features, outputs
+from schemas import features, outputs, scratch
 from schemas.errors import JobError
 from trainer import callbacks, dataset, export, history, prepared, reference, reports, strategies
 from trainer.config import TrainConfig
@@ -52,17 +52,18 @@ def train(config: TrainConfig) -> dict[str, Any]:
             training diverges.
     """
     outputs.require_completed(config.data_dir, 'prepare')
-    with outputs.publish(
+    publishing = outputs.publish(
         config.model_dir,
         features.TRAIN_PUBLISHES,
         made_by='train',
         overwrite=config.overwrite,
         keep=(features.EXPORT_DIR,),
         unfinished=features.UNFINISHED_DIR,
-    ) as staging:
+    )
+    with publishing as staging, scratch.uploaded(staging) as folder, scratch.new_folder() as local:
         strategy = strategies.find_strategy(config.strategy)
         keras.utils.set_random_seed(config.seed)
-        data = prepared.open_prepared(config.data_dir)
+        data = prepared.open_prepared(config.data_dir, local)
         ngrams = prepared.frequent_ngrams(data, reports.PROJECTED_NGRAMS)
         papers = reference.read_reference_papers(config.data_dir)
         with prepared.naming_bad_shards(data):
@@ -81,9 +82,9 @@ def train(config: TrainConfig) -> dict[str, Any]:
             'config': _settings(config, data),
         }
         _say('Exporting the model')
-        _save(config, data, tagger, decisions.thresholds.by_label, papers, staging)
+        _save(config, data, tagger, decisions.thresholds.by_label, papers, folder)
         reports.write_reports(
-            staging,
+            folder,
             prepared=data,
             tagger=tagger,
             rows=course.rows,
@@ -91,7 +92,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
             metrics=metrics,
             ngrams=ngrams,
         )
-        outputs.write_json(outputs.join(staging, features.METRICS_FILE), metrics)
+        outputs.write_json(outputs.join(folder, features.METRICS_FILE), metrics)
     return metrics
 
 
