@@ -80,7 +80,8 @@ def exclusive(folder: str) -> Iterator[str]:
 
     The staging folder is removed when the block ends well, else by the next job.
 
-    Object stores know no locks: there, the job that began last has the folder, and `require_own` tells the one before.
+    Object stores know no locks, and a job elsewhere may outlive the process that began it, which has the lock: the job
+    that began last has the folder, and `require_own` tells the one before.
 
     Raises:
         JobError: if another job writes there, if it holds something else, or if it cannot be written.
@@ -105,8 +106,7 @@ def exclusive(folder: str) -> Iterator[str]:
                 outputs.remove(outputs.join(folder, name))
         outputs.make_folder(staging)
         outputs.write_text(outputs.join(staging, 'writable'), '')
-        if not local:
-            outputs.write_text(outputs.join(folder, _LOCK_FILE), staging)
+        outputs.write_text(outputs.join(folder, _LOCK_FILE), staging)
     except OSError as error:
         raise JobError(f'Cannot write to {folder}: {describe(error)}. Choose another folder.') from error
     # After an exception a runner's thread may still be at work there, and publish what is half removed.
@@ -118,12 +118,12 @@ def exclusive(folder: str) -> Iterator[str]:
 
 
 def require_own(folder: str, staging: str) -> None:
-    """Checks that no other job has taken the output folder over, which on an object store nothing prevents.
+    """Checks that no other job has taken the output folder over.
 
     Raises:
         JobError: if one has.
     """
-    if is_remote(folder) and outputs.read_bytes(outputs.join(folder, _LOCK_FILE)) != staging.encode():
+    if outputs.read_bytes(outputs.join(folder, _LOCK_FILE)) != staging.encode():
         raise JobError(f'Another streaming job has taken {folder} over, so this one ends. What it published stays.')
 
 

@@ -79,6 +79,23 @@ def run(
     options = watch_options(config, streaming, staging)
     result = pipeline.run()
     ending = _Ending(result)
+    try:
+        _watch(config, streaming, options, published, result, ending)
+    except KeyboardInterrupt:
+        result.cancel()
+        raise
+    del holder
+
+
+def _watch(
+    config: ScoreConfig,
+    streaming: StreamingConfig,
+    options: WatchOptions,
+    published: Published,
+    result: Any,
+    ending: _Ending,
+) -> None:
+    """Tells of what is published, until the job ends, or is ended for want of work."""
     last_busy = time.monotonic()
     while not ending.is_over():
         with contextlib.suppress(OSError):
@@ -91,10 +108,8 @@ def run(
             last_busy = time.monotonic()
         elif time.monotonic() - last_busy >= streaming.stop_when_idle:
             result.cancel()
-            break
-    else:
-        ending.check()
-    del holder
+            return
+    ending.check()
 
 
 def watch_options(config: ScoreConfig, streaming: StreamingConfig, staging: str) -> WatchOptions:

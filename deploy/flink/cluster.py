@@ -1,7 +1,7 @@
 """Starts and stops a Flink cluster on this machine's loopback, without Docker: `make flink-up`, `make flink-down`.
 
-JobManager, TaskManagers with a pool of Python workers each, and Beam's job server, as processes of one keeper that
-starts a TaskManager or a pool again when it dies, as Kubernetes would. Needs Java 17 and Maven, and nothing of pip.
+JobManager, TaskManagers, a pool that forks Python workers for each of these, and Beam's job server, as processes of one
+keeper, which starts them again when they die, as Kubernetes would. Needs Java 17 and Maven.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -51,9 +52,8 @@ class Folder:
         self.artifacts = path / 'artifacts'
         self.state = path / 'cluster.json'
 
-    def socket(self, number: int) -> pathlib.Path:
-        """Where the pool of a TaskManager listens: a path of its own, since those of sockets must be short."""
-        return pathlib.Path(f'/tmp/arxiv-tagger-flink-{os.getuid()}/{os.path.basename(self.path)}-{number}')
+        # Elsewhere, since the paths of sockets must be short.
+        self.socket = pathlib.Path(tempfile.gettempdir(), f'arxiv-tagger-flink-{os.getuid()}', 'pool')
 
     def processes(self) -> dict[str, int]:
         """Returns the processes of the cluster that runs: name -> process id; none, if none does."""
@@ -146,11 +146,20 @@ def configuration(folder: Folder, task_managers: int, slots: int, memory_mb: int
         'parallelism.default': task_managers * slots,
         # Else each stage gets a class loader, and with it an environment, of its own, and a Python process.
         'classloader.resolve-order': 'parent-first',
+        # A job whose job server has died is cancelled.
+        'execution.attached': 'true',
+        'execution.shutdown-on-attached-exit': 'true',
         'restart-strategy.type': 'fixed-delay',
         'restart-strategy.fixed-delay.attempts': 4,
         'restart-strategy.fixed-delay.delay': '5 s',
-        'heartbeat.interval': 2000,
+        # What is slow to answer, on a busy machine, has not died.
+        'pekko.startup-timeout': '60 s',
+        'pekko.ask.timeout': '60 s',
+        'heartbeat.interval': 4000,
         'heartbeat.timeout': 20000,
+        # Five minutes after its start Flink would no longer wait for a TaskManager to come back: 200 days, in ms.
+        'resourcemanager.standalone.start-up-time': 200 * 24 * 3600 * 1000,
+        'slot.request.timeout': 120000,
         'state.backend.type': 'hashmap',
         'state.checkpoints.dir': folder.checkpoints.as_uri(),
         'state.checkpoint-storage': 'filesystem',
@@ -174,13 +183,13 @@ class Keeper:
         folder = self._folder
         config = ['--configDir', str(folder.conf)]
         yield 'jobmanager', self._java_command(_JOB_MANAGER, 768, 256, *config), {}
+        yield 'pool', [sys.executable, '-m', 'pipeline.worker_pool', str(folder.socket)], {}
         heap = self._options.memory_mb - NETWORK_MB - MANAGED_MB
+        pool = {POOL_VARIABLE: str(folder.socket)}
         for number in range(1, self._options.task_managers + 1):
-            pool = str(folder.socket(number))
             name = f'taskmanager-{number}'
-            yield f'pool-{number}', [sys.executable, '-m', 'pipeline.worker_pool', pool], {}
             arguments = [*config, '-D', f'taskmanager.resource-id={name}']
-            yield name, self._java_command(_TASK_MANAGER, heap, NETWORK_MB + 384, *arguments), {POOL_VARIABLE: pool}
+            yield name, self._java_command(_TASK_MANAGER, heap, NETWORK_MB + 384, *arguments), pool
         addresses = [
             *('--flink-master', f'localhost:{REST_PORT}', '--flink-conf-dir', str(folder.conf)),
             *('--job-host', 'localhost', '--job-port', str(JOB_PORT), '--artifact-port', str(ARTIFACT_PORT)),
@@ -223,9 +232,13 @@ class Keeper:
             while True:
                 time.sleep(1)
                 for name, command, environment in self.commands():
-                    if name.startswith(('pool', 'taskmanager')) and self._running[name].poll() is not None:
-                        print(f'{name} ended ({self._running[name].returncode}), and is started again', flush=True)
-                        self.start(name, command, environment)
+                    code = self._running[name].poll()
+                    if code is None:
+                        continue
+                    if name == 'jobmanager':
+                        sys.exit(f'{name} ended ({code}), and with it the cluster')
+                    print(f'{time.strftime("%H:%M:%S")} {name} ended ({code}), and is started again', flush=True)
+                    self.start(name, command, environment)
         finally:
             for process in reversed(self._running.values()):
                 process.terminate()
@@ -251,9 +264,8 @@ def up(folder: Folder, options: argparse.Namespace) -> None:
     for name in ('conf', 'logs', 'blobs', 'tmp', 'uploads', 'artifacts', 'checkpoints'):
         shutil.rmtree(folder.path / name, ignore_errors=True)
         (folder.path / name).mkdir()
-    folder.socket(1).parent.mkdir(mode=0o700, exist_ok=True)
-    for number in range(1, options.task_managers + 1):
-        folder.socket(number).unlink(missing_ok=True)
+    folder.socket.parent.mkdir(mode=0o700, exist_ok=True)
+    folder.socket.unlink(missing_ok=True)
     settings = configuration(folder, options.task_managers, options.slots, options.memory_mb)
     (folder.conf / 'config.yaml').write_text(''.join(f'{key}: {value}\n' for key, value in settings.items()))
     with open(folder.logs / 'keeper.log', 'ab') as log:
@@ -268,8 +280,7 @@ def up(folder: Folder, options: argparse.Namespace) -> None:
     def ready() -> bool:
         if keeper.poll() is not None:
             raise ClusterError(f'The cluster did not start; {folder.logs} has its logs.')
-        pools = all(folder.socket(number).exists() for number in range(1, options.task_managers + 1))
-        return pools and is_open(JOB_PORT) and len(task_managers()) == options.task_managers
+        return folder.socket.exists() and is_open(JOB_PORT) and len(task_managers()) == options.task_managers
 
     try:
         wait_for(ready, _PATIENCE_SECONDS)

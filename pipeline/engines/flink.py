@@ -15,6 +15,8 @@ from schemas.errors import ConfigError, JobError
 
 # Where `make flink-up` has Beam's job server listen.
 JOB_ENDPOINT = 'localhost:8099'
+_REST_PORT = 8081
+_RUNNER = 'pipeline.engines.flink_runner.FlinkPortableRunner'
 WORKER = 'arxiv-tagger-worker'
 _LOCAL_HOSTS = ('localhost', '127.0.0.1', '::1')
 _PATIENCE_SECONDS = 5.0
@@ -34,11 +36,8 @@ def filled_in(flags: Sequence[str], *, streaming: bool) -> list[str]:
         ConfigError: if nobody can tell how workers are started.
     """
     endpoint = value_of(flags, '--job_endpoint') or JOB_ENDPOINT
-    if value_of(flags, '--flink_master') and not value_of(flags, '--job_endpoint'):
-        # Beam starts a job server itself then.
-        filled = ['--runner=FlinkRunner']
-    else:
-        filled = ['--runner=PortableRunner', f'--job_endpoint={endpoint}']
+    # Its REST API is where jobs can be cancelled.
+    filled = [f'--runner={_RUNNER}', f'--job_endpoint={endpoint}', f'--flink_master={_host(endpoint)}:{_REST_PORT}']
     if not value_of(flags, '--environment_type'):
         filled += _environment(endpoint)
     filled += [f'--environment_cache_millis={_CACHE_MILLIS}']
@@ -48,8 +47,12 @@ def filled_in(flags: Sequence[str], *, streaming: bool) -> list[str]:
     return [*filled, *flags]
 
 
+def _host(endpoint: str) -> str:
+    return endpoint.rpartition(':')[0]
+
+
 def _environment(endpoint: str) -> list[str]:
-    if endpoint.rpartition(':')[0] not in _LOCAL_HOSTS:
+    if _host(endpoint) not in _LOCAL_HOSTS:
         raise ConfigError(
             f'How does the cluster at --job_endpoint {endpoint} start Python workers? Say --environment_type and '
             '--environment_config; docs/running-on-flink.md has both for images and for worker pools.'
