@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 
 _SCHEME = re.compile(r'[a-zA-Z][-a-zA-Z0-9+.]*://')
 _NO_FILE, _NO_BUCKET = 'No such file', 'No such bucket'
-_DENIED = 'Permission denied'
-_CODES = {404: errno.ENOENT, 401: errno.EACCES, 403: errno.EACCES, 'AccessDenied': errno.EACCES}
+_CODES = {404: errno.ENOENT, 401: errno.EPERM, 403: errno.EACCES, 'AccessDenied': errno.EACCES}
 
 _flags: list[str] = []
 
@@ -150,7 +149,7 @@ def remove(path: str) -> None:
         if _file_systems(path).exists(path):
             _file_systems(path).delete([path])
     if files and files_below(path):
-        raise OSError(errno.EACCES, _DENIED, path)
+        raise OSError(errno.EACCES, 'Permission denied', path)
 
 
 def move(source: str, target: str) -> None:
@@ -211,16 +210,9 @@ def _os_errors(path: str, missing: str = _NO_FILE) -> Iterator[None]:
         yield
     except Exception as error:
         cause = _cause(error)
-        number = cause.errno if isinstance(cause, OSError) else _CODES.get(_code(cause))
-        if number == errno.ENOENT:
-            said = missing
-        elif number == errno.EACCES:
-            said = _DENIED
-        elif isinstance(cause, OSError) and cause.strerror:
-            said = cause.strerror
-        else:
-            said = next(iter(str(cause).splitlines()), '')[:300].rstrip('. ') or type(cause).__name__
-        raise OSError(number or errno.EIO, said, path) from error
+        number = (cause.errno if isinstance(cause, OSError) else _CODES.get(_code(cause))) or errno.EIO
+        said = {errno.ENOENT: missing, errno.EACCES: 'Permission denied', errno.EPERM: 'No valid credentials'}
+        raise OSError(number, said.get(number) or _first_line(cause), path) from error
 
 
 def _cause(error: Any) -> Any:
@@ -234,3 +226,8 @@ def _code(cause: Any) -> Any:
     if isinstance(cause, int):
         return cause
     return getattr(cause, 'code', None) or getattr(getattr(cause, 'response', None), 'status_code', None)
+
+
+def _first_line(cause: Any) -> str:
+    text = getattr(cause, 'strerror', None) or next(iter(str(cause).splitlines()), '')
+    return str(text)[:300].rstrip('. ') or type(cause).__name__
