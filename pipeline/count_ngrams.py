@@ -1,4 +1,4 @@
-"""The vocabulary: which n-grams are kept, of all that the training papers have; the tf.Transform analyzer for it.
+"""The vocabulary: which n-grams are kept, of all that the training papers have.
 
 Counts are shuffled by hash partition, and of each partition only its candidates go on: an n-gram's partition is as
 good as random, so the K most frequent of all are spread evenly, and ten standard deviations above its even share a

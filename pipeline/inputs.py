@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import functools
+import glob
 import hashlib
 import itertools
 import os
@@ -63,10 +64,10 @@ def find_dumps(config: InputConfig, *, labelled: bool | None) -> list[Dump]:
             found = remote.match(pattern)
         except OSError as error:
             raise JobError(f'Cannot list --input {pattern}: {error.strerror}') from error
+        if os.path.isdir(pattern) or (not found and _is_remote_folder(pattern)):
+            raise JobError(f"--input {pattern} is a folder. Say which files in it: --input {pattern.rstrip('/')}/'*'")
         if not found:
             raise JobError(f'--input {pattern} matches no file. Check the path; quote a pattern with * in it.')
-        if os.path.isdir(pattern):
-            raise JobError(f"--input {pattern} is a folder. Say which files in it: --input {pattern.rstrip('/')}/'*'")
         sizes |= {path: info.size for path, info in found}
     with concurrent.futures.ThreadPoolExecutor(max_workers=16) as pool:
         look = functools.partial(inspect, options=ReadOptions.of(config, labelled=labelled))
@@ -75,6 +76,10 @@ def find_dumps(config: InputConfig, *, labelled: bool | None) -> list[Dump]:
         names = ', '.join(dump.path for dump in dumps[:3]) + (', ...' if len(dumps) > 3 else '')
         raise JobError(f'{names} {"is" if len(dumps) == 1 else "are"} empty: there is nothing to read.')
     return dumps
+
+
+def _is_remote_folder(pattern: str) -> bool:
+    return remote.is_remote(pattern) and not glob.has_magic(pattern) and remote.exists(pattern)
 
 
 def byte_ranges(dump: Dump, size: int = _RANGE_BYTES) -> list[ByteRange]:

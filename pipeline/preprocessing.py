@@ -56,7 +56,7 @@ def preprocessing_fn(
 
     Args:
         config: the text, the n-grams and the weighting.
-        vocabularies: given the inputs, returns the vocabularies as tensors: constants, or analyzers' results.
+        vocabularies: given the inputs, returns the vocabularies as tensors.
 
     Returns:
         A function of `title`, `abstract`, `paper_id` (string, [batch]) and `labels` (string SparseTensor,

@@ -97,7 +97,10 @@ def _watch(
 ) -> None:
     """Tells of what is published, until the job ends, or is ended for want of work."""
     last_busy = time.monotonic()
-    while not ending.is_over():
+    # Where looking is a request that is paid for, it is not done four times a second.
+    remote = any(map(is_remote, (config.output_dir, *config.input.patterns)))
+    nap = streaming.poll_seconds if remote else _WAIT_SECONDS
+    while not ending.is_over(nap):
         with contextlib.suppress(OSError):
             for name in published.refresh():
                 patience.say(describe(config.output_dir, name))
@@ -181,9 +184,9 @@ class _Ending:
             self._error = error
         self._over.set()
 
-    def is_over(self) -> bool:
-        """Waits a little, and returns whether it has."""
-        return self._over.wait(_WAIT_SECONDS)
+    def is_over(self, seconds: float) -> bool:
+        """Waits so long, and returns whether it has."""
+        return self._over.wait(seconds)
 
     def check(self) -> None:
         """Raises JobError if it failed."""
