@@ -3,7 +3,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python; do \
     $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 
-.PHONY: help demo test test-unit lint style types imports bench bench-train bench-ablation bench-prepare bench-score bench-drift lock clean
+.PHONY: help demo test test-unit test-flink flink-up flink-down lint style types imports bench bench-train bench-ablation bench-prepare bench-score bench-drift lock clean
 
 help:  ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -14,8 +14,17 @@ demo: .venv/installed  ## Prepares, trains, evaluates and scores the sample pape
 test: .venv/installed  ## Runs all tests
 	@$(BIN)/python -m pytest $(ARGS)
 
+test-flink: .venv/installed  ## Runs jobs on a Flink cluster on this machine, and kills parts of it: minutes (Java 17, Maven)
+	@$(BIN)/python -m pytest tests/flink $(ARGS)
+
 test-unit: .venv/installed  ## Runs the tests of the pure functions alone: seconds
 	@$(BIN)/python -m pytest tests/unit $(ARGS)
+
+flink-up: .venv/installed  ## Starts a Flink cluster on this machine for --runner=flink (Java 17, Maven; ARGS='--task_managers 2')
+	@$(BIN)/python deploy/flink/cluster.py up $(ARGS)
+
+flink-down:  ## Ends it
+	@$(BIN)/python deploy/flink/cluster.py down
 
 lint: style types imports  ## Checks style, types and the direction of imports
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import logging
 import os
@@ -63,12 +64,13 @@ def runs_here(flags: Sequence[str]) -> bool:
 
 
 def run_to_end(pipeline: Any) -> None:
-    """Runs a pipeline and waits; where that is broken off, the job is ended, too, wherever it runs."""
+    """Runs a pipeline and waits; where that fails or is broken off, the job is ended, too, wherever it runs."""
     result = pipeline.run()
     try:
         result.wait_until_finish()
-    except KeyboardInterrupt:
-        result.cancel()
+    except BaseException:
+        with contextlib.suppress(Exception):
+            result.cancel()
         raise
 
 

@@ -81,8 +81,9 @@ def run(
     ending = _Ending(result)
     try:
         _watch(config, streaming, options, published, result, ending)
-    except KeyboardInterrupt:
-        result.cancel()
+    except BaseException:
+        with contextlib.suppress(Exception):
+            result.cancel()
         raise
     del holder
 

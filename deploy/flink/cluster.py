@@ -80,13 +80,15 @@ def check_programs() -> str:
     """
     home = os.environ.get('JAVA_HOME')
     java = shutil.which(f'{home}/bin/java' if home else 'java')
-    need = 'The Flink cluster needs Java 17 and Maven (Debian, Ubuntu: apt-get install openjdk-17-jre-headless maven).'
+    need = 'The Flink cluster needs Java 17 and Maven (Debian, Ubuntu: apt-get install openjdk-17-jdk-headless maven).'
     if not java:
         raise ClusterError(f'No java was found in {f"JAVA_HOME {home}" if home else "PATH"}. {need}')
     said = subprocess.run([java, '-version'], capture_output=True, text=True, check=False).stderr
     version = re.search(r'version "(\d+)', said)
     if not version or version[1] != '17':
         raise ClusterError(f'{java} is {said.splitlines()[0] if said else "no Java"}, not Java 17. {need}')
+    if not pathlib.Path(java).resolve().with_name('javac').exists():
+        raise ClusterError(f'{java} has no compiler: it is of a JRE, not of a JDK. {need}')
     if not shutil.which('mvn'):
         raise ClusterError(f'No mvn was found in PATH. {need}')
     return java
@@ -146,9 +148,6 @@ def configuration(folder: Folder, task_managers: int, slots: int, memory_mb: int
         'parallelism.default': task_managers * slots,
         # Else each stage gets a class loader, and with it an environment, of its own, and a Python process.
         'classloader.resolve-order': 'parent-first',
-        # A job whose job server has died is cancelled.
-        'execution.attached': 'true',
-        'execution.shutdown-on-attached-exit': 'true',
         'restart-strategy.type': 'fixed-delay',
         'restart-strategy.fixed-delay.attempts': 4,
         'restart-strategy.fixed-delay.delay': '5 s',

@@ -88,20 +88,23 @@ def require_available(flags: Sequence[str]) -> None:
 def explain(error: BaseException) -> str | None:
     """Returns the line that tells a user what to do about an error that Flink is known for; None for any other."""
     text = str(error)
-    if re.search(r'StatusCode\.(UNAVAILABLE|CANCELLED)|failed to connect to all addresses', text):
-        return (
-            'the connection to the Beam job server was lost, so nobody knows what becomes of the job. Nothing was '
-            'published. See that the job server runs ("make flink-down flink-up" starts all anew), and say the same '
-            'again.'
-        )
-    if 'Process died with exit code' in text or WORKER in text:
-        return (
-            'Flink could not start Python workers, and gave up. Nothing was published. The logs of the TaskManagers '
-            'and of the worker pools (build/flink/logs) say why; "make flink-down flink-up" starts all anew.'
-        )
-    if 'NoResourceAvailableException' in text or 'Could not acquire the minimum required resources' in text:
-        return (
-            'Flink has no free slots for the job. Nothing was published. Wait for other jobs, start more '
-            'TaskManagers, or say a smaller --parallelism.'
-        )
-    return None
+    return next((meaning for pattern, meaning in _MEANINGS.items() if re.search(pattern, text)), None)
+
+
+_MEANINGS = {
+    r'StatusCode\.(UNAVAILABLE|CANCELLED)|failed to connect to all addresses': (
+        'the connection to the Beam job server was lost. The job was ended, nothing was published. See that the job '
+        'server runs ("make flink-down flink-up" starts all anew), and say the same again.'
+    ),
+    rf'Process died with exit code|{WORKER}': (
+        'Flink could not start Python workers, and gave up. Nothing was published. The logs of the TaskManagers and of '
+        'the worker pool (build/flink/logs) say why; "make flink-down flink-up" starts all anew.'
+    ),
+    'NoResourceAvailableException': (
+        'Flink has no free slots for the job. Nothing was published. Wait for other jobs to end, start more '
+        'TaskManagers, or say a smaller --parallelism.'
+    ),
+    'JobCancellationException|was cancelled': (
+        'the job was cancelled at Flink. Nothing was published. Say the same again to start it anew.'
+    ),
+}
