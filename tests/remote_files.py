@@ -2,10 +2,9 @@
 
 It behaves as Beam's `gs://` and `s3://` do, and where these differ as the stricter one: it knows objects and no
 folders, objects appear when they are closed, whole; renaming copies and deletes, one after the other; there is no
-appending. It raises what Google's client raises. What changes something is noted, in order, in the file LOG.
+appending. It raises what Google's client raises. What changes something is noted, in order.
 
-A bucket is a folder that a test has made. One whose name begins with `denied` may be used by nobody, one whose name
-begins with `readonly` not be written.
+A bucket is a folder that a test has made.
 """
 
 from __future__ import annotations
@@ -22,7 +21,35 @@ from google.api_core import exceptions
 
 SCHEME = 'remote'
 VARIABLE = 'REMOTE_FILES'
-LOG = '.log'
+_LOG = '.log'
+
+
+class Bucket:
+    """The bucket `remote://bucket`, as a test sees it from behind.
+
+    Beside it are `remote://denied`, which nobody may use, and `remote://readonly`.
+    """
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        for name in ('bucket', 'denied', 'readonly'):
+            (self.folder / name).mkdir(parents=True)
+
+    def put(self, name, content=b''):
+        (self.folder / 'bucket' / urllib.parse.quote(name, safe='')).write_bytes(content)
+
+    def objects(self, folder=''):
+        """Name below a folder -> content of each object."""
+        named = {urllib.parse.unquote(file.name): file for file in (self.folder / 'bucket').iterdir()}
+        return {
+            name[len(folder) :]: file.read_bytes() for name, file in sorted(named.items()) if name.startswith(folder)
+        }
+
+    def changes(self, folder=''):
+        """What was done to the objects below a folder, in order: what, and the name below it."""
+        words = [line.split() for line in (self.folder / _LOG).read_text().splitlines()]
+        start = f'{SCHEME}://bucket/{folder}'
+        return [(what, path[len(start) :]) for what, path in words if path.startswith(start)]
 
 
 class RemoteFiles(FileSystem):
@@ -74,7 +101,7 @@ class RemoteFiles(FileSystem):
             if source.endswith('/') or target.endswith('/'):
                 raise ValueError('Cannot rename a directory')
             try:
-                with _Writer(_Object(target), note=f'rename {source}') as copy:
+                with _Writer(_Object(target), note='rename') as copy:
                     copy.write(_Object(source).existing().read_bytes())
                 _Object(source).existing().unlink()
             except exceptions.ClientError as error:
@@ -185,7 +212,7 @@ def _compressed(file, path, compression_type):
 
 def _bucket(name, *, writes=False):
     folder = pathlib.Path(os.environ[VARIABLE]) / name
-    if name.startswith('denied') or (writes and name.startswith('readonly')):
+    if name == 'denied' or (writes and name == 'readonly'):
         raise exceptions.Forbidden(f'GET {SCHEME}://{name}: somebody@example.org does not have access')
     if not folder.is_dir():
         raise exceptions.NotFound(f'GET {SCHEME}://{name}: The specified bucket does not exist.')
@@ -193,5 +220,5 @@ def _bucket(name, *, writes=False):
 
 
 def _note(what, path):
-    with (pathlib.Path(os.environ[VARIABLE]) / LOG).open('a') as log:
+    with (pathlib.Path(os.environ[VARIABLE]) / _LOG).open('a') as log:
         log.write(f'{what} {path}\n')

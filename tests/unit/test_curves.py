@@ -55,6 +55,17 @@ def test_curves_written_at_once_are_the_same_bytes_and_replace_what_was_there(tm
     assert files_below(folder) == before
 
 
+def test_curves_on_an_object_store_are_written_anew_each_epoch(bucket, tmp_path):
+    curves = Curves('remote://bucket/logs', ROWS[:1])
+    first = bucket.objects('logs/')
+    curves.add(ROWS[1])
+    found = bucket.objects('logs/')
+    curves.close()
+    Curves(str(tmp_path / 'logs'), ROWS).close()
+    assert found == files_below(tmp_path / 'logs')
+    assert all(found[name].startswith(content) and found[name] != content for name, content in first.items())
+
+
 NGRAMS = [('the', 9), ('neural network', 5), ('"', 1)]
 EMBEDDINGS = np.float32([[1, -2], [0.5, 1e-30], [-1e30, 0.1]])
 

@@ -1,45 +1,15 @@
 """Files that have a scheme: what object stores do otherwise than disks is not to be noticed, and errors are plain."""
 
-import urllib.parse
-
 import pytest
 from apache_beam.io.aws import s3io
 from apache_beam.io.aws.clients.s3 import fake_client
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.value_provider import RuntimeValueProvider
 
+from pipeline.config import InputConfig
+from pipeline.inputs import find_dumps
 from pipeline.published import Published, exclusive, require_own, show
 from schemas import outputs, remote, scratch
 from schemas.errors import JobError
-from tests import remote_files
-
-
-@pytest.fixture
-def bucket(tmp_path, monkeypatch):
-    """The folder of `remote://bucket`; `remote://denied` and `remote://readonly` cannot be used, or not be written."""
-    monkeypatch.setenv(remote_files.VARIABLE, str(tmp_path))
-    # As at the begin of a command: Beam has built no pipeline yet.
-    monkeypatch.setattr(FileSystems, '_pipeline_options', None)
-    monkeypatch.setattr(RuntimeValueProvider, 'runtime_options', None)
-    for name in ('denied', 'readonly', 'bucket'):
-        (tmp_path / name).mkdir()
-    return tmp_path / 'bucket'
-
-
-def put(bucket, **objects):
-    for name, content in objects.items():
-        (bucket / urllib.parse.quote(name.replace('__', '/'), safe='')).write_text(content)
-
-
-def objects(bucket):
-    """Name -> content of all objects."""
-    return {urllib.parse.unquote(file.name): file.read_text() for file in sorted(bucket.iterdir())}
-
-
-def changes(bucket):
-    """What was done to objects, in order."""
-    log = bucket.parent / remote_files.LOG
-    return [line.replace('remote://bucket/', '') for line in log.read_text().splitlines()]
 
 
 def refusal(action, *arguments):
@@ -52,7 +22,7 @@ def refusal(action, *arguments):
 
 def test_a_file_comes_back_as_it_was_written_whatever_its_name_ends_with(bucket):
     outputs.write_bytes('remote://bucket/a.json.gz', b'no gzip at all')
-    assert objects(bucket) == {'a.json.gz': 'no gzip at all'}
+    assert bucket.objects() == {'a.json.gz': b'no gzip at all'}
     assert outputs.read_bytes('remote://bucket/a.json.gz') == b'no gzip at all'
     assert list(outputs.read_blocks('remote://bucket/a.json.gz', 3, 5)) == [b'gzip ', b'at al', b'l']
     outputs.write_text('remote://bucket/empty', '')
@@ -62,36 +32,35 @@ def test_a_file_comes_back_as_it_was_written_whatever_its_name_ends_with(bucket)
 
 
 def test_a_folder_is_what_names_begin_with(bucket):
-    put(bucket, out__b='bb', out__a__c='', output='')
-    # What consoles make for an empty folder.
-    put(bucket, out__='', empty__='')
+    # What ends with a slash is what consoles make for an empty folder.
+    for name in ('out/', 'empty/', 'out/a/c', 'output'):
+        bucket.put(name)
+    bucket.put('out/b', b'bb')
     assert outputs.children('remote://bucket/out') == outputs.children('remote://bucket/out/') == ['a', 'b']
     assert outputs.children('remote://bucket') == ['out', 'output']
     assert outputs.children('remote://bucket/none') == []
     assert {name: info.size for name, info in outputs.files_below('remote://bucket/out').items()} == {'b': 2, 'a/c': 0}
+    assert outputs.info('remote://bucket/out/b') == outputs.files_below('remote://bucket')['out/b']
     names = ('remote://bucket', 'remote://bucket/out', 'remote://bucket/out/a/', 'remote://bucket/out/b')
     assert all(outputs.exists(name) for name in names)
     names = ('remote://none', 'remote://none/out', 'remote://bucket/ou', 'remote://bucket/out/a/b')
     assert not any(outputs.exists(name) for name in names)
-    assert outputs.info('remote://bucket/out/b') == (
-        (bucket / 'out%2Fb').stat().st_size,
-        pytest.approx((bucket / 'out%2Fb').stat().st_mtime_ns, abs=1000),
-    )
 
 
 def test_removing_and_renaming_take_all_that_is_in_a_folder_and_nothing_beside_it(bucket):
-    put(bucket, a__x='1', a__b__y='2', ab='3', a='4')
+    for name in ('a/x', 'a/b/y', 'ab', 'a'):
+        bucket.put(name, name.encode())
     outputs.move('remote://bucket/a', 'remote://bucket/c')
-    assert objects(bucket) == {'a': '4', 'ab': '3', 'c/b/y': '2', 'c/x': '1'}
+    assert bucket.objects() == {'a': b'a', 'ab': b'ab', 'c/b/y': b'a/b/y', 'c/x': b'a/x'}
     outputs.move('remote://bucket/ab', 'remote://bucket/d')
-    put(bucket, c='5')
+    bucket.put('c')
     outputs.remove('remote://bucket/c')
     outputs.remove('remote://bucket/none')
-    assert objects(bucket) == {'a': '4', 'd': '3'}
+    assert bucket.objects() == {'a': b'a', 'd': b'ab'}
 
 
 def test_what_goes_wrong_is_said_in_plain_words_with_the_path(bucket):
-    put(bucket.parent / 'readonly', a='')
+    (bucket.folder / 'readonly' / 'a').touch()
     assert refusal(outputs.read_bytes, 'remote://bucket/a') == ('No such file', 'remote://bucket/a')
     assert refusal(outputs.info, 'remote://bucket/a') == ('No such file', 'remote://bucket/a')
     assert refusal(outputs.write_text, 'remote://none/a', '') == ('No such bucket', 'remote://none/a')
@@ -118,7 +87,7 @@ def test_a_file_whose_content_cannot_be_had_does_not_appear(bucket):
 
     with pytest.raises(ZeroDivisionError):
         outputs.write_blocks('remote://bucket/a', blocks())
-    assert objects(bucket) == {}
+    assert bucket.objects() == {}
 
 
 def test_beams_flags_say_how_file_systems_are_reached(bucket, monkeypatch):
@@ -145,36 +114,40 @@ def test_an_empty_file_can_be_written_to_s3(monkeypatch):
 
 
 def publish(*, overwrite=False, unfinished=None, **files):
-    names = ['data', 'part-*']
+    """Publishes files ('data__a' is a file a in a folder data) in one go."""
     options = {'made_by': 'train', 'overwrite': overwrite, 'unfinished': unfinished}
-    with outputs.publish('remote://bucket/out', names, **options) as staging:
+    with outputs.publish('remote://bucket/out', ['data', 'part'], **options) as staging:
         for name, text in files.items():
-            outputs.write_text(f'{staging}/{name.replace("__", "/").replace("_", "-")}', text)
+            outputs.write_text(f'{staging}/{name.replace("__", "/")}', text)
 
 
 def test_what_is_published_appears_before_completed_which_goes_first_when_it_is_replaced(bucket):
-    publish(data__a='A', part_0='0', part_1='1')
-    put(bucket, **{'out/unfinished/state': 'epoch 3', 'out/.staging-0123456789ab/data/a': 'half'})
-    (bucket.parent / remote_files.LOG).unlink()
-    publish(overwrite=True, unfinished='unfinished', data__b='B', part_0='new')
-    assert objects(bucket) == {'out/COMPLETED': '', 'out/data/b': 'B', 'out/part-0': 'new'}
-    visible = [line.rpartition(' out/')[2] for line in changes(bucket) if '.' not in line.rpartition(' out/')[2]]
-    assert visible == [
-        *('COMPLETED', 'data/a', 'part-0', 'part-1'),
-        *('data/b', 'part-0'),
-        'COMPLETED',
-        'unfinished/state',
+    publish(data__a='A', data__c='C', part='0')
+    before = len(bucket.changes())
+    bucket.put('out/unfinished/state', b'epoch 3')
+    bucket.put('out/.staging-0123456789ab/data/a', b'half')
+    publish(overwrite=True, unfinished='unfinished', data__b='B', part='new')
+    assert bucket.objects() == {'out/COMPLETED': b'', 'out/data/b': b'B', 'out/part': b'new'}
+    assert [change for change in bucket.changes('out/')[before:] if not change[1].startswith('.')] == [
+        ('delete', 'COMPLETED'),
+        ('delete', 'data/a'),
+        ('delete', 'data/c'),
+        ('delete', 'part'),
+        ('rename', 'data/b'),
+        ('rename', 'part'),
+        ('create', 'COMPLETED'),
+        ('delete', 'unfinished/state'),
     ]
 
 
 def test_an_exception_leaves_nothing_of_a_run_and_all_of_the_one_before(bucket):
     with pytest.raises(AttributeError):
-        publish(data__a=None)
-    assert objects(bucket) == {}
+        publish(part='0', data__a=None)
+    assert bucket.objects() == {}
     publish(data__a='A')
     with pytest.raises(AttributeError):
-        publish(overwrite=True, part_0='0', data__a=None)
-    assert objects(bucket) == {'out/COMPLETED': '', 'out/data/a': 'A'}
+        publish(overwrite=True, part='0', data__a=None)
+    assert bucket.objects() == {'out/COMPLETED': b'', 'out/data/a': b'A'}
 
 
 @pytest.mark.parametrize(
@@ -198,19 +171,36 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work_begins(bucket, f
 
 
 def test_files_of_others_are_left_alone(bucket):
-    put(bucket, out__notes='mine')
-    with pytest.raises(
-        JobError, match=r'remote://bucket/out holds files that "arxiv-tagger train" did not make \(notes\)'
-    ):
+    bucket.put('out/notes')
+    with pytest.raises(JobError, match='remote://bucket/out holds files that "arxiv-tagger train" did not make'):
         publish(data__a='A')
-    assert objects(bucket) == {'out/notes': 'mine'}
+    assert bucket.objects() == {'out/notes': b''}
+
+
+@pytest.mark.parametrize(
+    ('pattern', 'message'),
+    [
+        ('remote://bucket/none', '--input remote://bucket/none matches no file.'),
+        (
+            'remote://bucket/in',
+            "--input remote://bucket/in is a folder. Say which files in it: .* remote://bucket/in/'",
+        ),
+        ('remote://none/*', r'Cannot list --input remote://none/\*: No such bucket'),
+        ('remote://denied/a', 'Cannot list --input remote://denied/a: Permission denied'),
+    ],
+)
+def test_an_input_that_is_not_there_is_told(bucket, pattern, message):
+    bucket.put('in/a.jsonl')
+    with pytest.raises(JobError, match=message):
+        find_dumps(InputConfig(patterns=(pattern,)), labelled=False)
 
 
 def test_a_local_copy_lasts_as_long_as_it_is_needed(bucket, tmp_path):
-    put(bucket, model__a__b='B', model__c='C', models='no')
+    for name in ('model/a/b', 'model/c', 'models'):
+        bucket.put(name, name.encode())
     with scratch.fetched('remote://bucket/model') as local:
-        assert {name: info.size for name, info in outputs.files_below(local).items()} == {'a/b': 1, 'c': 1}
-        assert outputs.read_bytes(f'{local}/a/b') == b'B'
+        assert sorted(outputs.files_below(local)) == ['a/b', 'c']
+        assert outputs.read_bytes(f'{local}/a/b') == b'model/a/b'
     assert not outputs.exists(local)
     with scratch.fetched('remote://bucket/model', 'a/') as local:
         assert list(outputs.files_below(local)) == ['a/b']
@@ -228,20 +218,21 @@ def test_what_is_written_to_a_local_folder_is_copied_unless_an_exception_ends_it
 
     with pytest.raises(ZeroDivisionError):
         work(ZeroDivisionError())
-    assert objects(bucket) == {}
+    assert bucket.objects() == {}
     work()
-    assert objects(bucket) == {'model/a/b': 'B'}
+    assert bucket.objects() == {'model/a/b': b'B'}
 
 
 def test_the_streaming_job_that_began_last_has_the_folder(bucket):
     folder, window = 'remote://bucket/out', '20261121T124600Z-52449d6f'
-    put(bucket, **{f'out/{window}/part-0': 'half'})
+    bucket.put(f'out/{window}/part-0', b'half')
     with exclusive(folder) as first:
+        assert list(bucket.objects(f'out/{window}')) == []
         outputs.write_text(f'{first}/{window}/part-0', 'whole')
         outputs.write_text(f'{first}/{window}/sources.json', '{"files": [{"path": "a", "size": 1, "mtime_ns": 2}]}')
         require_own(folder, first)
         show(f'{first}/{window}', f'{folder}/{window}')
-        assert changes(bucket)[-1] == f'create out/{window}/COMPLETED'
+        assert bucket.changes('out/')[-1] == ('create', f'{window}/COMPLETED')
         published = Published(folder)
         assert (published.refresh(), published.done) == ([window], {('a', 1, 2)})
         outputs.write_text(f'{first}/later', '')
@@ -253,7 +244,7 @@ def test_the_streaming_job_that_began_last_has_the_folder(bucket):
     assert str(error.value) == (
         'Another streaming job has taken remote://bucket/out over, so this one ends. What it published stays.'
     )
-    assert sorted(objects(bucket)) == [
-        'out/.lock',
-        *(f'out/{window}/{name}' for name in ('COMPLETED', 'part-0', 'sources.json')),
+    assert sorted(bucket.objects('out/')) == [
+        '.lock',
+        *(f'{window}/{name}' for name in ('COMPLETED', 'part-0', 'sources.json')),
     ]

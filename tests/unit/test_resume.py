@@ -170,3 +170,16 @@ def test_a_state_that_cannot_be_written_is_told_with_what_to_do(tmp_path):
     assert str(error.value) == (
         f'Cannot write the state of the run to {tmp_path}/file: File exists. Mend that, and say the same again.'
     )
+
+
+def test_a_run_goes_on_from_a_state_on_an_object_store(bucket):
+    saved('remote://bucket/unfinished', 0.5, 0.7, 0.6)
+    # The state's own file is written when the others are there, which hold the best epoch and the last.
+    assert bucket.changes('unfinished/')[-1] == ('create', 'state-00003.json')
+    kept = {name.partition('.')[0] for name in bucket.objects('unfinished/')}
+    assert {'weights-00002', 'weights-00003', 'optimizer-00003', 'state-00003'} <= kept
+    assert not any(name.endswith('-00001') for name in kept)
+    found, values = restored('remote://bucket/unfinished')
+    assert (found, values) == (course(0.5, 0.7, 0.6), ({3.0}, {3.0}))
+    run_of('remote://bucket/unfinished', Variables()).discard()
+    assert bucket.objects() == {}

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
+from schemas import outputs
 from schemas.errors import JobError
-from trainer.shards import count_papers, digest, shards, verify
+from trainer.shards import count_papers, digest, shards, verify, within_reach
 
 CONTENTS = {
     'examples/train/part-00001-of-00002.tfrecord.gz': b'two',
@@ -94,3 +95,27 @@ def test_data_is_named_by_shards_and_labels_not_by_its_folder_nor_by_dead_letter
     manifest['shards'][2]['sha256'] = '0' * 64
     (moved / 'manifest.json').write_text(json.dumps(manifest))
     assert digest(str(moved)) != name
+
+
+def test_shards_that_tensorflow_cannot_read_where_they_are_are_copied_and_named_as_before(bucket, data_dir, tmp_path):
+    for name in ('manifest.json', *CONTENTS):
+        bucket.put(f'data/{name}', (data_dir / name).read_bytes())
+    found = within_reach(shards('remote://bucket/data', 'train'), str(tmp_path / 'local'))
+    assert [(shard.path, outputs.read_bytes(shard.readable)) for shard in found] == [
+        ('remote://bucket/data/examples/train/part-00000-of-00002.tfrecord.gz', b'the first'),
+        ('remote://bucket/data/examples/train/part-00001-of-00002.tfrecord.gz', b'two'),
+    ]
+    verify(found)
+    path = 'remote://bucket/data/examples/train/part-00001-of-00002.tfrecord.gz'
+    bucket.put(path.removeprefix('remote://bucket/'), b'twO')
+    with pytest.raises(JobError, match=f'{path} is damaged'):
+        verify(within_reach(shards('remote://bucket/data', 'train'), str(tmp_path / 'again')))
+    outputs.remove(path)
+    with pytest.raises(JobError, match=f'{path} is missing, though manifest.json lists it. Run'):
+        within_reach(shards('remote://bucket/data', 'train'), str(tmp_path / 'again'))
+
+
+def test_shards_that_tensorflow_can_read_stay_where_they_are(data_dir, tmp_path):
+    google = [shard._replace(path=f'gs://{shard.path}') for shard in shards(str(data_dir), 'train')]
+    for found in (shards(str(data_dir), 'train'), google):
+        assert within_reach(found, str(tmp_path / 'local')) == found

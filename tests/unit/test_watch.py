@@ -2,12 +2,14 @@
 
 import os
 import pathlib
+import time
 
 import pytest
 
 from pipeline import watch
 from pipeline.readers.format import ReadOptions
 from pipeline.watch import Watcher, WatchOptions
+from schemas import outputs
 from tests.helpers import paper_line
 from tests.unit.test_published import window
 
@@ -122,3 +124,29 @@ def test_a_folder_that_vanishes_is_told_once_and_picked_up_when_it_is_back(folde
         'The job waits until it is back.\n'
         f'arxiv-tagger: {folders}/in is back in order.\n'
     )
+
+
+def test_an_object_is_taken_as_a_file_is_unless_it_is_written_anew_meanwhile(bucket, monkeypatch):
+    bucket.put('in/a.jsonl', LINE)
+    bucket.put('in/', b'')
+    watcher = Watcher(
+        WatchOptions(
+            patterns=('remote://bucket/in/*',),
+            poll_seconds=1,
+            settle_seconds=0,
+            output_dir='remote://bucket/out',
+            staging='remote://bucket/out/.staging-0',
+            read=ReadOptions(labelled=False),
+        )
+    )
+    [taken] = watcher.look(set(), now=time.time())
+    assert taken.source.identity == ('remote://bucket/in/a.jsonl', *outputs.info('remote://bucket/in/a.jsonl'))
+    assert outputs.read_bytes(taken.source.copy) == LINE
+    write_blocks = outputs.write_blocks
+
+    def slow(path, blocks):
+        write_blocks(path, blocks)
+        bucket.put('in/a.jsonl', LINE + LINE)
+
+    monkeypatch.setattr(outputs, 'write_blocks', slow)
+    assert list(watcher.look(set(), now=time.time())) == []
