@@ -27,7 +27,7 @@ FAILURES = (
         'Google Cloud does not know who you are. Say "gcloud auth application-default login", and the same again.',
     ),
     Failure(
-        r'API has not been used|SERVICE_DISABLED',
+        r'API has not been used|APIs? needs? to be enabled|SERVICE_DISABLED',
         'an API is not enabled in --project. Say "gcloud services enable dataflow.googleapis.com '
         'compute.googleapis.com storage.googleapis.com", wait some minutes, and say the same again.',
     ),
