@@ -145,7 +145,7 @@ def _prepare(arguments: argparse.Namespace) -> Any:
         publishing = outputs.publish(
             config.output_dir, features.PREPARE_PUBLISHES, made_by='prepare', overwrite=config.overwrite
         )
-        with publishing as staging, Progress('prepare'):
+        with publishing as staging, Progress('prepare', runners.elsewhere(beam_arguments)):
             with quiet.importing_tensorflow():
                 from pipeline import prepare
 
@@ -185,7 +185,7 @@ def _evaluate(arguments: argparse.Namespace) -> Any:
     def run(beam_arguments: Sequence[str]) -> None:
         outputs.require_completed(config.model_dir, 'train')
         dumps, workers = _find_dumps(config.input, beam_arguments, labelled=True)
-        with _writable(config.output), Progress('evaluate'):
+        with _writable(config.output), Progress('evaluate', runners.elsewhere(beam_arguments)):
             with quiet.importing_tensorflow():
                 from pipeline import evaluate
                 from pipeline.exports import newest_export
@@ -216,7 +216,7 @@ def _score(arguments: argparse.Namespace) -> Any:
         publishing = outputs.publish(
             config.output_dir, features.SCORE_PUBLISHES, made_by='score', overwrite=config.overwrite
         )
-        with publishing as staging, Progress('score'):
+        with publishing as staging, Progress('score', runners.elsewhere(beam_arguments)):
             with quiet.importing_tensorflow():
                 from pipeline import score
                 from pipeline.exports import newest_export
@@ -262,7 +262,7 @@ def _drift(arguments: argparse.Namespace) -> Any:
         if config.data_dir:
             outputs.require_completed(config.data_dir, 'prepare')
         dumps, workers = _find_dumps(config.input, beam_arguments, labelled=None)
-        with _writable(config.output), Progress('drift'):
+        with _writable(config.output), Progress('drift', runners.elsewhere(beam_arguments)):
             with quiet.importing_tensorflow():
                 from pipeline import drift, drift_report
                 from pipeline.exports import newest_export

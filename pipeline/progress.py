@@ -67,12 +67,18 @@ class Progress(logging.Handler):
     """A context in which a job's progress is shown.
 
     It listens to Beam's local runner, which tells the stage it begins; runners elsewhere have displays of their
-    own, and of them only the time is shown.
+    own, and of them only the name and the time are shown.
+
+    Args:
+        command: what runs.
+        runner: name of the runner, if the job runs elsewhere.
+        stream: where it is shown; standard error by default.
     """
 
-    def __init__(self, command: str, stream: TextIO | None = None) -> None:
+    def __init__(self, command: str, runner: str = '', stream: TextIO | None = None) -> None:
         super().__init__(logging.DEBUG)
         self._command = command
+        self._runner = runner
         self._stream = stream or sys.stderr
         self._live = self._stream.isatty()
         self._stage = ''
@@ -111,7 +117,8 @@ class Progress(logging.Handler):
         """Returns what is shown: the command, seconds, step, and what was handled."""
         seconds = time.monotonic() - self._begin
         handled = ''.join(f', {number:,} {what}' for what, number in _handled.copy().items())
-        step = f'step {self._stages}: {self._stage}' if self._stages else 'starting'
+        idle = f'on {self._runner}' if self._runner else 'starting'
+        step = f'step {self._stages}: {self._stage}' if self._stages else idle
         return f'{self._command}  {seconds:4.0f} s  {step}{handled}'
 
     def _show(self) -> None:

@@ -63,6 +63,11 @@ def runs_here(flags: Sequence[str]) -> bool:
     return _runner(value_of(flags, '--runner')) == _IN_PROCESS
 
 
+def elsewhere(flags: Sequence[str]) -> str:
+    """Returns the name of the runner that the job runs on; '' if that is the one of this process."""
+    return '' if runs_here(flags) else _runner(value_of(flags, '--runner')).rpartition('.')[2]
+
+
 def run_to_end(pipeline: Any) -> None:
     """Runs a pipeline and waits; where that fails or is broken off, the job is ended, too, wherever it runs."""
     result = pipeline.run()

@@ -115,7 +115,7 @@ def test_a_failure_is_told_while_another_worker_is_busy(tmp_path):
 
 
 def test_counts_of_all_workers_reach_the_display():
-    with progress.Progress('test', open(os.devnull, 'w')) as display:
+    with progress.Progress('test', stream=open(os.devnull, 'w')) as display:
         with make_pipeline(TWO_WORKERS) as root:
             _ = root | beam.Create(range(1000)) | beam.Reshuffle() | beam.Map(lambda _: progress.count('papers', 2))
         wait_until(lambda: '2,000 papers' in display.line())

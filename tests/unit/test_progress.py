@@ -7,7 +7,7 @@ from pipeline import progress
 
 
 def test_the_line_shows_the_command_and_what_was_handled():
-    with progress.Progress('prepare', io.StringIO()) as display:
+    with progress.Progress('prepare', stream=io.StringIO()) as display:
         progress.count('records read', 1000)
         progress.count('records read', 234)
         assert display.line().startswith('prepare')
@@ -15,7 +15,7 @@ def test_the_line_shows_the_command_and_what_was_handled():
 
 
 def test_counts_of_many_threads_add_up():
-    with progress.Progress('prepare', io.StringIO()) as display:
+    with progress.Progress('prepare', stream=io.StringIO()) as display:
         threads = [
             threading.Thread(target=lambda: [progress.count('papers', 1) for _ in range(10_000)]) for _ in range(4)
         ]
@@ -42,3 +42,8 @@ def test_counts_that_nobody_takes_any_more_do_no_harm():
 
     with progress.forwarded(gone):
         progress.count('papers', 2)
+
+
+def test_of_a_job_elsewhere_the_line_names_the_runner():
+    with progress.Progress('score', 'FlinkPortableRunner', io.StringIO()) as display:
+        assert display.line().endswith(' s  on FlinkPortableRunner')
