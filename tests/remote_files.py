@@ -36,7 +36,9 @@ class Bucket:
             (self.folder / name).mkdir(parents=True)
 
     def put(self, name, content=b''):
-        (self.folder / 'bucket' / urllib.parse.quote(name, safe='')).write_bytes(content)
+        scratch = self.folder / '.put'
+        scratch.write_bytes(content)
+        scratch.replace(self.folder / 'bucket' / urllib.parse.quote(name, safe=''))
 
     def objects(self, folder=''):
         """Name below a folder -> content of each object."""
