@@ -3,7 +3,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python; do \
     $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 
-.PHONY: help demo test test-unit test-flink flink-up flink-down lint style types imports bench bench-train bench-ablation bench-prepare bench-score bench-flink bench-drift lock clean
+.PHONY: help demo test test-unit test-elsewhere test-flink flink-up flink-down prism lint style types imports bench bench-train bench-ablation bench-prepare bench-score bench-flink bench-drift lock clean
 
 help:  ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -14,8 +14,11 @@ demo: .venv/installed  ## Prepares, trains, evaluates and scores the sample pape
 test: .venv/installed  ## Runs all tests
 	@$(BIN)/python -m pytest $(ARGS)
 
+test-elsewhere: .venv/installed  ## Tests what runs elsewhere: object stores, packages, Prism, the job for Dataflow: minutes
+	@$(BIN)/python -m pytest tests/elsewhere --ignore tests/elsewhere/test_flink.py $(ARGS)
+
 test-flink: .venv/installed  ## Runs jobs on a Flink cluster on this machine, and kills parts of it: minutes (Java 17, Maven)
-	@$(BIN)/python -m pytest tests/flink $(ARGS)
+	@$(BIN)/python -m pytest tests/elsewhere/test_flink.py $(ARGS)
 
 test-unit: .venv/installed  ## Runs the tests of the pure functions alone: seconds
 	@$(BIN)/python -m pytest tests/unit $(ARGS)
@@ -25,6 +28,11 @@ flink-up: .venv/installed  ## Starts a Flink cluster on this machine for --runne
 
 flink-down:  ## Ends it
 	@$(BIN)/python deploy/flink/cluster.py down
+
+prism: .venv/installed  ## Builds Beam's Prism into .venv for --runner=prism (Go)
+	@command -v go >/dev/null || { echo 'make: found no Go, which Prism is built with (Debian, Ubuntu: golang-go)' >&2; exit 1; }
+	@GOBIN=$(CURDIR)/$(BIN) go install github.com/apache/beam/sdks/v2/go/cmd/prism@v$$($(BIN)/python -c \
+	    'import importlib.metadata as metadata; print(metadata.version("apache-beam"))')
 
 lint: style types imports  ## Checks style, types and the direction of imports
 
