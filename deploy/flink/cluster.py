@@ -149,8 +149,9 @@ def configuration(folder: Folder, task_managers: int, slots: int, memory_mb: int
         # Else each stage gets a class loader, and with it an environment, of its own, and a Python process.
         'classloader.resolve-order': 'parent-first',
         'restart-strategy.type': 'fixed-delay',
+        # Together longer than it takes to notice a death: until then tasks are sent to who is dead, and fail at once.
         'restart-strategy.fixed-delay.attempts': 4,
-        'restart-strategy.fixed-delay.delay': '5 s',
+        'restart-strategy.fixed-delay.delay': '12 s',
         # What is slow to answer, on a busy machine, has not died.
         'pekko.startup-timeout': '60 s',
         'pekko.ask.timeout': '60 s',
@@ -201,7 +202,13 @@ class Keeper:
         opens = [f'--add-opens=java.base/java.{package}=ALL-UNNAMED' for package in _OPENED]
         log = ['-Dorg.slf4j.simpleLogger.showDateTime=true', '-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss,SSS']
         memory = [f'-Xmx{heap_mb}m', f'-XX:MaxDirectMemorySize={direct_mb}m', '-XX:MaxMetaspaceSize=256m']
-        rest = ['-XX:+UseSerialGC', '-XX:+ExitOnOutOfMemoryError', '-cp', f'{self._folder.lib}/*']
+        rest = [
+            '-XX:+UseSerialGC',
+            '-XX:TieredStopAtLevel=1',
+            '-XX:+ExitOnOutOfMemoryError',
+            '-cp',
+            f'{self._folder.lib}/*',
+        ]
         return [self._java, *opens, *log, *memory, *rest, name, *arguments]
 
     def start(self, name: str, command: list[str], environment: dict[str, str]) -> None:
