@@ -22,6 +22,8 @@ END = datetime.datetime(2026, 11, 21, 12, 46, tzinfo=datetime.UTC)
 @pytest.fixture
 def output(tmp_path):
     (tmp_path / 'out' / '.staging-0').mkdir(parents=True)
+    # As `published.exclusive` leaves it: this job has the folder.
+    (tmp_path / 'out' / '.lock').write_text(f'{tmp_path}/out/.staging-0')
     return Output(
         folder=f'{tmp_path}/out', staging=f'{tmp_path}/out/.staging-0', files=FileFormat('.jsonl', write_lines)
     )
@@ -94,7 +96,7 @@ def test_a_window_that_is_published_again_stays_as_it_is(output, tmp_path):
 
 def test_a_window_without_files_publishes_nothing(output, tmp_path):
     assert publish(output, START, END, [Staged((), (0, 0), {}, ())]) == ''
-    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['.staging-0']
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['.lock', '.staging-0']
 
 
 def test_an_attempt_that_fails_half_way_shows_nothing_and_the_next_one_is_whole(output, tmp_path, monkeypatch):
