@@ -267,8 +267,8 @@ def test_nothing_heavy_is_pickled(jobs, command):
 
 def test_a_graph_grows_by_less_than_250_bytes_for_each_dump_however_large_that_is(jobs):
     """Dataflow refuses graphs of more than 10 MB; 10,000 dumps make 2 MB."""
-    one, many = jobs['prepare'].graph.ByteSize(), sent(prepare_of(301), f'--sdk_container_image={IMAGE}')
-    assert many.graph.ByteSize() - one < 300 * 250
+    one, many = jobs['prepare'].graph.ByteSize(), sent(prepare_of(1001), f'--sdk_container_image={IMAGE}')
+    assert many.graph.ByteSize() - one < 1000 * 250
 
 
 @every_command
