@@ -80,7 +80,8 @@ def explain(error: BaseException, engine: Any = None) -> str:
     """
     text = _STEP.sub('', str(error))
     if isinstance(error, JobError):
-        return text
+        # Of a streaming job that failed elsewhere the cause says more.
+        return (error.__cause__ and engine and engine.explain(error)) or text
     if match := _JOB_ERROR_IN_TRACEBACK.search(text):
         return match['message']
     if engine and (known := engine.explain(error)):
@@ -111,6 +112,9 @@ def _paths_of(arguments: argparse.Namespace) -> Iterator[tuple[str, str]]:
         value = getattr(arguments, name, None)
         for path in [value] if isinstance(value, str) else value or []:
             yield f'--{name}', path
+        if name == 'output' and hasattr(arguments, name) and value is None:
+            # Then the result is left where the job runs.
+            yield '--output', ''
 
 
 def _make_absolute(arguments: argparse.Namespace) -> None:
