@@ -188,7 +188,8 @@ class Keeper:
         pool = {POOL_VARIABLE: str(folder.socket)}
         for number in range(1, self._options.task_managers + 1):
             name = f'taskmanager-{number}'
-            arguments = [*config, '-D', f'taskmanager.resource-id={name}']
+            # One that is started again has a name of its own: else what the dead one held would be looked for there.
+            arguments = [*config, '-D', f'taskmanager.resource-id={name}.{time.time():.0f}']
             yield name, self._java_command(_TASK_MANAGER, heap, NETWORK_MB + 384, *arguments), pool
         addresses = [
             *('--flink-master', f'localhost:{REST_PORT}', '--flink-conf-dir', str(folder.conf)),

@@ -96,9 +96,9 @@ _MEANINGS = {
         'the connection to the Beam job server was lost. The job was ended, nothing was published. See that the job '
         'server runs ("make flink-down flink-up" starts all anew), and say the same again.'
     ),
-    rf'Process died with exit code|{WORKER}': (
-        'Flink could not start Python workers, and gave up. Nothing was published. The logs of the TaskManagers and of '
-        'the worker pool (build/flink/logs) say why; "make flink-down flink-up" starts all anew.'
+    rf'Process died with exit code|call already cancelled|{WORKER}': (
+        'Python workers died or could not be started, and Flink gave up. Nothing was published. The logs of the '
+        'TaskManagers and of the worker pool (build/flink/logs) say why; "make flink-down flink-up" starts all anew.'
     ),
     'NoResourceAvailableException': (
         'Flink has no free slots for the job. Nothing was published. Wait for other jobs to end, start more '

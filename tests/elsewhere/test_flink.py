@@ -99,7 +99,7 @@ def records_read(job):
     read = collections.Counter()
     for vertex in FLINK.get(f'jobs/{job["jid"]}')['vertices']:
         for task in FLINK.get(f'jobs/{job["jid"]}/vertices/{vertex["id"]}')['subtasks']:
-            read[task['taskmanager-id']] += task['metrics']['read-records']
+            read[task['taskmanager-id'].partition('.')[0]] += task['metrics']['read-records']
     return read
 
 
@@ -267,8 +267,8 @@ def test_workers_that_cannot_be_started_end_the_command_with_what_to_do(cluster,
     finally:
         os.kill(keeper, signal.SIGCONT)
     assert command.said().splitlines()[-1] == (
-        'arxiv-tagger: Flink could not start Python workers, and gave up. Nothing was published. The logs of the '
-        'TaskManagers and of the worker pool (build/flink/logs) say why; "make flink-down flink-up" starts all anew.'
+        'arxiv-tagger: Python workers died or could not be started, and Flink gave up. Nothing was published. The logs '
+        'of the TaskManagers and of the worker pool (build/flink/logs) say why; "make flink-down flink-up" starts all anew.'
     )
     assert not (tmp_path / 'out').exists()
 

@@ -79,7 +79,11 @@ def test_a_job_server_that_is_not_there_is_noticed_at_once():
     ('said', 'begin'),
     [
         ('... status = StatusCode.UNAVAILABLE ...', 'the connection to the Beam job server was lost.'),
-        ('java.lang.IllegalStateException: Process died with exit code 1', 'Flink could not start Python workers'),
+        (
+            'java.lang.IllegalStateException: Process died with exit code 1',
+            'Python workers died or could not be started, and Flink gave up.',
+        ),
+        ('StatusRuntimeException: CANCELLED: call already cancelled.', 'Python workers died'),
         ('NoResourceAvailableException: Could not acquire', 'Flink has no free slots for the job.'),
         ('JobCancellationException: Job was cancelled.', 'the job was cancelled at Flink.'),
     ],
