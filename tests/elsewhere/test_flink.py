@@ -268,7 +268,8 @@ def test_workers_that_cannot_be_started_end_the_command_with_what_to_do(cluster,
         os.kill(keeper, signal.SIGCONT)
     assert command.said().splitlines()[-1] == (
         'arxiv-tagger: Python workers died or could not be started, and Flink gave up. Nothing was published. The logs '
-        'of the TaskManagers and of the worker pool (build/flink/logs) say why; "make flink-down flink-up" starts all anew.'
+        'of the TaskManagers and of the worker pool (build/flink/logs) say why; "make flink-down flink-up" starts all '
+        'anew.'
     )
     assert not (tmp_path / 'out').exists()
 
