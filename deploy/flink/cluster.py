@@ -148,10 +148,13 @@ def configuration(folder: Folder, task_managers: int, slots: int, memory_mb: int
         'parallelism.default': task_managers * slots,
         # Else each stage gets a class loader, and with it an environment, of its own, and a Python process.
         'classloader.resolve-order': 'parent-first',
-        'restart-strategy.type': 'fixed-delay',
-        # Together longer than it takes to notice a death: until then tasks are sent to who is dead, and fail at once.
-        'restart-strategy.fixed-delay.attempts': 4,
-        'restart-strategy.fixed-delay.delay': '12 s',
+        # It counts failures that come together once: a death fails each region of the job. Its delays, 62 s in all, are
+        # longer than it takes to notice a death: until then tasks are sent to who is dead, and fail at once.
+        'restart-strategy.type': 'exponential-delay',
+        'restart-strategy.exponential-delay.initial-backoff': '2 s',
+        'restart-strategy.exponential-delay.backoff-multiplier': 2.0,
+        'restart-strategy.exponential-delay.max-backoff': '32 s',
+        'restart-strategy.exponential-delay.attempts-before-reset-backoff': 5,
         # What is slow to answer, on a busy machine, has not died.
         'pekko.startup-timeout': '60 s',
         'pekko.ask.timeout': '60 s',
