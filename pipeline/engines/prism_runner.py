@@ -104,12 +104,16 @@ class _Pool(BeamFnExternalWorkerPoolServicer):
         return beam_fn_api_pb2.StartWorkerResponse()
 
     def stop(self) -> None:
-        """Waits until workers have ended: else one would write to folders that are removed when a job has failed."""
+        """Waits until workers have ended: else one would write to folders that are removed when a job has failed.
+
+        Who interrupts a job does not wait: this process ends at once.
+        """
+        patience = 0.0 if sys.exc_info()[0] is KeyboardInterrupt else _PATIENCE_SECONDS
         for harness, thread in self._working:
             # When a job has failed, Prism answers no more, and what waits for its answer would wait for ever.
             harness._data_channel_factory.close()
             harness._state_handler_factory.close()
-            thread.join(_PATIENCE_SECONDS)
+            thread.join(patience)
         self._server.stop(0)
 
 
