@@ -30,7 +30,11 @@ def test_all_that_the_cluster_on_this_machine_needs_is_filled_in(installed):
 
 
 def test_streaming_jobs_have_checkpoints():
-    assert flink.filled_in([], streaming=True)[-2:] == ['--streaming', '--checkpointing_interval=10000']
+    assert flink.filled_in([], streaming=True)[-3:] == [
+        '--streaming',
+        '--checkpointing_interval=10000',
+        '--finish_bundle_before_checkpointing',
+    ]
 
 
 def test_what_is_typed_wins():
