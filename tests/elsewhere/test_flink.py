@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -37,7 +38,7 @@ class Cluster:
         """Waits for what is started again, and for a cluster that does nothing."""
         wait_until(lambda: len(FLINK.get('taskmanagers')['taskmanagers']) == 2)
         wait_until(lambda: FLINK.get('overview')['slots-available'] == 2)
-        wait_until(lambda: not subprocess.run(['ss', '-lnt', 'sport = :8099'], capture_output=True).returncode)
+        wait_until(lambda: socket.create_connection(('localhost', 8099), 1).close() is None)
 
 
 class Command:
@@ -228,6 +229,7 @@ def test_streaming_publishes_every_paper_once_though_a_task_manager_is_killed(
     once = [line for file in scored_dir.glob('part-*') for line in file.open()]
     assert sorted(lines) == sorted(once)
     wait_until(lambda: command.job()['state'] == 'CANCELED')
+    assert 'RESTARTING' in restarts_of(command.job())
 
 
 def test_a_killed_job_server_ends_the_command_with_what_to_do_and_the_job_on_flink(cluster, prepare, tmp_path):
