@@ -3,7 +3,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python; do \
     $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 
-.PHONY: help demo test test-unit test-elsewhere test-flink flink-up flink-down prism lint style types imports bench bench-train bench-ablation bench-prepare bench-score bench-flink bench-drift lock clean
+.PHONY: help demo test test-unit test-elsewhere test-flink flink-up flink-down prism hadolint lint style types imports bench bench-train bench-ablation bench-prepare bench-score bench-flink bench-drift lock clean
 
 help:  ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -29,10 +29,14 @@ flink-up: .venv/installed  ## Starts a Flink cluster on this machine for --runne
 flink-down:  ## Ends it
 	@$(BIN)/python deploy/flink/cluster.py down
 
-prism: .venv/installed  ## Builds Beam's Prism into .venv for --runner=prism (Go)
+prism: .venv/installed  ## Builds Beam's Prism into .venv for --runner=prism (Go 1.26)
 	@command -v go >/dev/null || { echo 'make: found no Go, which Prism is built with (Debian, Ubuntu: golang-go)' >&2; exit 1; }
 	@GOBIN=$(CURDIR)/$(BIN) go install github.com/apache/beam/sdks/v2/go/cmd/prism@v$$($(BIN)/python -c \
 	    'import importlib.metadata as metadata; print(metadata.version("apache-beam"))')
+
+hadolint: .venv/installed  ## Fetches the linter of Dockerfiles that two tests ask
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade \
+	    --target build/hadolint --requirement deploy/hadolint.txt
 
 lint: style types imports  ## Checks style, types and the direction of imports
 

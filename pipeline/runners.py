@@ -41,8 +41,9 @@ def filled_in(flags: Sequence[str], paths: Iterable[tuple[str, str]], *, streami
         JobError: if the engine is not there.
     """
     engine = engine_of(flags)
+    flags = _with_setup_file_found(flags)
     if engine is None:
-        return list(flags)
+        return flags
     filled: list[str] = engine.filled_in(without(flags, '--runner'), streaming=streaming)
     if hasattr(engine, 'check_paths'):
         for flag, path in paths:
@@ -50,6 +51,12 @@ def filled_in(flags: Sequence[str], paths: Iterable[tuple[str, str]], *, streami
     if hasattr(engine, 'require_available'):
         engine.require_available(filled)
     return filled
+
+
+def _with_setup_file_found(flags: Sequence[str]) -> list[str]:
+    """Returns the flags with the whole path of --setup_file: Beam goes into its folder, even if it has none."""
+    typed = value_of(flags, '--setup_file')
+    return [*without(flags, '--setup_file'), f'--setup_file={os.path.abspath(typed)}'] if typed else list(flags)
 
 
 def engine_of(flags: Sequence[str]) -> Any:
@@ -64,8 +71,11 @@ def runs_here(flags: Sequence[str]) -> bool:
 
 
 def elsewhere(flags: Sequence[str]) -> str:
-    """Returns the name of the runner that the job runs on; '' if that is the one of this process."""
-    return '' if runs_here(flags) else _runner(value_of(flags, '--runner')).rpartition('.')[2]
+    """Returns the name of the runner that the job runs on, short where it has a short one; '' if it runs here."""
+    module, _, name = _runner(value_of(flags, '--runner')).rpartition('.')
+    if runs_here(flags):
+        return ''
+    return next((engine for engine in _ENGINES if module == f'pipeline.engines.{engine}_runner'), name)
 
 
 def run_to_end(pipeline: Any) -> None:

@@ -42,8 +42,8 @@ def filled_in(flags: Sequence[str], *, streaming: bool) -> list[str]:
         filled += _environment(endpoint)
     filled += [f'--environment_cache_millis={_CACHE_MILLIS}']
     if streaming:
-        # Without checkpoints Flink would begin anew after a failure. What a bundle gave that a checkpoint ended would be
-        # kept back until the next bundle, which where the job begins never comes: it would wait for ever.
+        # Without checkpoints Flink would begin anew after a failure. If one came in the midst of a bundle, what that
+        # gave would be kept back until the next bundle. Where the job begins there is none: it would wait for ever.
         filled += ['--streaming', f'--checkpointing_interval={_CHECKPOINT_MILLIS}']
         filled += ['--finish_bundle_before_checkpointing']
     return [*filled, *flags]

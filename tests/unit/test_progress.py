@@ -45,5 +45,5 @@ def test_counts_that_nobody_takes_any_more_do_no_harm():
 
 
 def test_of_a_job_elsewhere_the_line_names_the_runner():
-    with progress.Progress('score', 'FlinkPortableRunner', io.StringIO()) as display:
-        assert display.line().endswith(' s  on FlinkPortableRunner')
+    with progress.Progress('score', 'flink', io.StringIO()) as display:
+        assert display.line().endswith(' s  on flink')

@@ -80,3 +80,24 @@ def test_the_flags_of_beam_are_known_with_those_that_take_a_value():
         '--streaming': False,
     }
     assert '--vocabulary_size' not in known
+
+
+@pytest.mark.parametrize('typed', [['--setup_file=setup.py'], ['--setup_file', 'setup.py']])
+def test_a_setup_file_is_found_from_wherever_beam_goes(typed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    filled = runners.filled_in(['--runner=PortableRunner', *typed, '--streaming'], [], streaming=False)
+    assert filled == ['--runner=PortableRunner', '--streaming', f'--setup_file={tmp_path}/setup.py']
+
+
+@pytest.mark.parametrize(
+    ('runner', 'name'),
+    [
+        ('direct', ''),
+        ('pipeline.engines.flink_runner.FlinkPortableRunner', 'flink'),
+        ('pipeline.engines.prism_runner.LocalPrismRunner', 'prism'),
+        ('DataflowRunner', 'DataflowRunner'),
+        ('apache_beam.runners.portability.portable_runner.PortableRunner', 'PortableRunner'),
+    ],
+)
+def test_progress_names_the_runner_of_a_job_elsewhere(runner, name):
+    assert runners.elsewhere([f'--runner={runner}']) == name
