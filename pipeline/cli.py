@@ -25,18 +25,14 @@ from pipeline.config import InputConfig, ScoreConfig
 from pipeline.progress import Progress
 from pipeline.streaming_config import StreamingConfig, streaming_config
 from schemas import features, outputs, remote
-from schemas.errors import ConfigError, JobError
+from schemas.errors import ConfigError, JobError, job_error_in, without_step
 from schemas.remote import is_remote
 from trainer import flags as trainer_flags
 
-# A worker's exception reaches the launcher as the text of its traceback, whatever the runner.
-_JOB_ERROR_IN_TRACEBACK = re.compile(r'schemas\.errors\.JobError: (?P<message>.+)')
 # Exit code of `drift --fail_on_drift`.
 _DRIFTED = 3
 _INTERRUPTED = 'interrupted; nothing was published.'
 _OS_ERROR = re.compile(r"Error: \[Errno \d+\] (?P<what>[^:\n]+)(: '(?P<where>[^'\n]+)')?$")
-# What Beam adds to an exception.
-_STEP = re.compile(r" \[while running '[^\n]*\]")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -78,12 +74,12 @@ def explain(error: BaseException, engine: Any = None) -> str:
         error: what ended the job.
         engine: module of the engine that it ran on, which knows more errors.
     """
-    text = _STEP.sub('', str(error))
+    text = without_step(str(error))
     if isinstance(error, JobError):
         # Of a streaming job that failed elsewhere the cause says more.
         return (error.__cause__ and engine and engine.explain(error)) or text
-    if match := _JOB_ERROR_IN_TRACEBACK.search(text):
-        return match['message']
+    if message := job_error_in(text):
+        return message
     if engine and (known := engine.explain(error)):
         return str(known)
     if isinstance(error, OSError) and error.strerror:

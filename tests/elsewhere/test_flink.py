@@ -2,9 +2,11 @@
 
 import collections
 import contextlib
+import gzip
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -230,6 +232,22 @@ def test_streaming_publishes_every_paper_once_though_a_task_manager_is_killed(
     assert sorted(lines) == sorted(once)
     wait_until(lambda: command.job()['state'] == 'CANCELED')
     assert 'RESTARTING' in restarts_of(command.job())
+
+
+def test_a_dump_that_cannot_be_used_ends_the_job_at_once(cluster, dumps, tmp_path):
+    whole = gzip.compress((dumps / '0.jsonl').read_bytes())
+    dump = tmp_path / 'cut.jsonl.gz'
+    dump.write_bytes(whole[: len(whole) // 2])
+    command = Command(tmp_path / 'log', 'prepare', '--input', dump, '--output_dir', 'out')
+    assert command.end() == 1
+    assert re.fullmatch(
+        rf'arxiv-tagger: {dump} is damaged: .+ \(readable up to byte \d+\)\. Fetch it again, or say --damaged_inputs '
+        r'dead_letter to use what can be read of it\.',
+        command.said().splitlines()[-1],
+    )
+    assert not (tmp_path / 'out').exists()
+    # Failed, it would have been tried five times more.
+    assert command.job()['state'] == 'CANCELED'
 
 
 def test_a_killed_job_server_ends_the_command_with_what_to_do_and_the_job_on_flink(cluster, prepare, tmp_path):
