@@ -33,11 +33,15 @@ setup(
     },
     install_requires=[
         'apache-beam>=2.77,<3',
+        'fastapi>=0.115,<1',
         'google-crc32c>=1.6,<2',
         'isal>=1.7,<2',
+        'jinja2>=3.1,<4',
         'keras>=3.15,<4',
+        'matplotlib>=3.10,<4',
         'numpy>=2.0,<2.5',
         'orjson>=3.10,<4',
+        'prometheus-client>=0.21,<1',
         'protobuf>=6.31.1,<7',
         'pyarrow>=18,<26',
         'tensorboard>=2.20',  # without it tf.summary has no scalar(), which the training logs need
@@ -45,6 +49,7 @@ setup(
         'tensorflow-metadata>=1.21,<1.22',
         'tensorflow-transform>=1.21,<1.22',
         'tfx-bsl>=1.21,<1.22',
+        'uvicorn>=0.34,<1',
         'zstandard>=0.23,<1',
     ],
     extras_require={
@@ -54,8 +59,10 @@ setup(
             'jsonschema>=4.20',
             'mypy>=1.15',
             'pip-tools>=7.4',
+            'playwright>=1.50',
             'pytest>=8.0',
             'ruff>=0.12',
+            'schemathesis>=4.0',
             'setuptools>=77',  # these two build the package itself where there is no network
             'types-jsonschema',
             'types-protobuf>=6.30,<7',
