@@ -25,11 +25,13 @@ setup(
         'Typing :: Typed',
     ],
     python_requires='>=3.11,<3.12',
-    packages=['schemas', 'pipeline', 'pipeline.engines', 'pipeline.readers', 'trainer'],
+    packages=['schemas', 'pipeline', 'pipeline.engines', 'pipeline.readers', 'trainer', 'reporting', 'serving'],
     package_data={
         'schemas': ['*.jsonl', '*.json', '*.pbtxt', 'py.typed'],
         'pipeline': ['py.typed'],
         'trainer': ['py.typed'],
+        'reporting': ['*.html', '*.css', '*.js', 'py.typed'],
+        'serving': ['page/*', 'py.typed'],
     },
     install_requires=[
         'apache-beam>=2.77,<3',

@@ -33,6 +33,8 @@ DEAD_LETTERS_DIR = 'dead_letters'
 STATISTICS_FILE = 'statistics.json'
 MANIFEST_FILE = 'manifest.json'
 REFERENCE_PAPERS_FILE = 'reference_papers.jsonl.gz'
+# What a report shows of the papers.
+OVERVIEW_FILE = 'overview.json'
 
 # Inside train's model folder.
 EXPORT_DIR = 'export'
@@ -44,6 +46,8 @@ BEST_WEIGHTS_FILE = f'{CHECKPOINTS_DIR}/best.weights.h5'
 PLOTS_DIR = 'plots'
 LABEL_FIGURES_FILE = 'labels.tsv'
 MODEL_CARD_FILE = 'model_card.md'
+# What a report shows of the model.
+REVIEW_FILE = 'review.json'
 # What a run that was broken off needs to go on; not published.
 UNFINISHED_DIR = 'unfinished'
 

@@ -1,0 +1,1 @@
+"""Serves a model over HTTP: a REST interface, and a page that asks it. Imports schemas and pipeline."""
