@@ -24,6 +24,7 @@ from pipeline import flags, fork_server, memory, parsing, quiet, runners
 from pipeline.config import InputConfig, ScoreConfig
 from pipeline.progress import Progress
 from pipeline.streaming_config import StreamingConfig, streaming_config
+from reporting import flags as report_flags
 from schemas import features, outputs, remote
 from schemas.errors import ConfigError, JobError, job_error_in, without_step
 from schemas.remote import is_remote
@@ -284,6 +285,23 @@ def _drift(arguments: argparse.Namespace) -> Any:
     return run
 
 
+def _report(arguments: argparse.Namespace) -> Any:
+    config = report_flags.config_of(arguments)
+
+    def run(beam_arguments: Sequence[str]) -> None:
+        del beam_arguments
+        publishing = outputs.publish(
+            config.output_dir, report_flags.PUBLISHES, made_by='report', overwrite=config.overwrite
+        )
+        with publishing as staging, Progress('report'):
+            from reporting.report import write_report
+
+            write_report(config, staging)
+        _say(f'Report: {outputs.join(config.output_dir, report_flags.REPORT_FILE)}')
+
+    return run
+
+
 def _find_dumps(config: InputConfig, beam_arguments: Sequence[str], *, labelled: bool | None) -> tuple[list[Any], int]:
     """Looks into the dumps, and has workers started; returns the dumps, and how many have enough to do with them."""
     from pipeline import partitions
@@ -301,8 +319,18 @@ def _find_dumps(config: InputConfig, beam_arguments: Sequence[str], *, labelled:
 _TRAIN = parsing.Command(
     'train', trainer_flags.PURPOSE, trainer_flags.EXAMPLES, trainer_flags.add_flags, takes_beam_flags=False
 )
-_ALL_COMMANDS = (flags.PREPARE, _TRAIN, flags.EVALUATE, flags.SCORE, flags.DRIFT)
-_COMMANDS = {'prepare': _prepare, 'train': _train, 'evaluate': _evaluate, 'score': _score, 'drift': _drift}
+_REPORT = parsing.Command(
+    'report', report_flags.PURPOSE, report_flags.EXAMPLES, report_flags.add_flags, takes_beam_flags=False
+)
+_ALL_COMMANDS = (flags.PREPARE, _TRAIN, flags.EVALUATE, flags.SCORE, flags.DRIFT, _REPORT)
+_COMMANDS = {
+    'prepare': _prepare,
+    'train': _train,
+    'evaluate': _evaluate,
+    'score': _score,
+    'drift': _drift,
+    'report': _report,
+}
 
 
 @contextlib.contextmanager
