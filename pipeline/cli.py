@@ -28,6 +28,7 @@ from reporting import flags as report_flags
 from schemas import features, outputs, remote
 from schemas.errors import ConfigError, JobError, job_error_in, without_step
 from schemas.remote import is_remote
+from serving import flags as serving_flags
 from trainer import flags as trainer_flags
 
 # Exit code of `drift --fail_on_drift`.
@@ -302,6 +303,19 @@ def _report(arguments: argparse.Namespace) -> Any:
     return run
 
 
+def _serve(arguments: argparse.Namespace) -> Any:
+    config = serving_flags.serve_config(arguments)
+
+    def run(beam_arguments: Sequence[str]) -> None:
+        del beam_arguments
+        outputs.require_completed(config.model_dir, 'train')
+        with quiet.importing_tensorflow():
+            from serving import server
+        server.run(config)
+
+    return run
+
+
 def _find_dumps(config: InputConfig, beam_arguments: Sequence[str], *, labelled: bool | None) -> tuple[list[Any], int]:
     """Looks into the dumps, and has workers started; returns the dumps, and how many have enough to do with them."""
     from pipeline import partitions
@@ -322,7 +336,10 @@ _TRAIN = parsing.Command(
 _REPORT = parsing.Command(
     'report', report_flags.PURPOSE, report_flags.EXAMPLES, report_flags.add_flags, takes_beam_flags=False
 )
-_ALL_COMMANDS = (flags.PREPARE, _TRAIN, flags.EVALUATE, flags.SCORE, flags.DRIFT, _REPORT)
+_SERVE = parsing.Command(
+    'serve', serving_flags.PURPOSE, serving_flags.EXAMPLES, serving_flags.add_flags, takes_beam_flags=False
+)
+_ALL_COMMANDS = (flags.PREPARE, _TRAIN, flags.EVALUATE, flags.SCORE, flags.DRIFT, _REPORT, _SERVE)
 _COMMANDS = {
     'prepare': _prepare,
     'train': _train,
@@ -330,6 +347,7 @@ _COMMANDS = {
     'score': _score,
     'drift': _drift,
     'report': _report,
+    'serve': _serve,
 }
 
 

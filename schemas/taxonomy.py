@@ -103,6 +103,17 @@ def groups() -> dict[str, str]:
     return {name: entries[name]['group'] for name in sorted(set(canonical_names().values()))}
 
 
+@functools.cache
+def category_names() -> dict[str, str]:
+    """Maps each canonical category to what arXiv calls it.
+
+    >>> category_names()['cs.CL'], category_names()['hep-th']
+    ('Computation and Language', 'High Energy Physics - Theory')
+    """
+    entries = _entries()
+    return {name: entries[name]['name'] for name in groups()}
+
+
 def canonical_categories(names: Iterable[str]) -> CanonicalCategories:
     """Sorts a paper's category strings into canonical labels, foreign codes and unknown names.
 

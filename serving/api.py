@@ -1,0 +1,109 @@
+"""What the REST interface takes and gives: the bodies, their limits, and their examples."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.config import MAX_EXPLAIN
+from serving.errors import RequestError, place
+
+MAX_PAPERS = 512
+MAX_BODY_BYTES = 2_000_000
+MAX_TOP_K = 200
+# N-grams in one answer: papers x labels x n-grams. What is beyond would be tens of megabytes.
+MAX_EXPLANATIONS = 100_000
+
+_TITLE = 'Attention is all you need'
+_ABSTRACT = (
+    'The dominant sequence transduction models are based on recurrent neural networks. We propose a network '
+    'architecture based solely on attention mechanisms.'
+)
+
+TopK = Annotated[int, Field(ge=1, le=MAX_TOP_K, description='Labels a paper, best first.')]
+Explain = Annotated[
+    int, Field(ge=0, le=MAX_EXPLAIN, description='N-grams to name that weigh most for each label; 0 for none.')
+]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra='forbid', strict=True)
+
+
+class Paper(_Body):
+    """A paper, as its author would submit it."""
+
+    title: str = Field(max_length=10_000, examples=[_TITLE])
+    abstract: str = Field(max_length=100_000, examples=[_ABSTRACT])
+    id: str | None = Field(
+        default=None, max_length=200, description='Comes back in the answer.', examples=['1706.03762']
+    )
+
+
+class OnePaper(Paper):
+    """One paper, and what to say of it."""
+
+    top_k: TopK = 10
+    explain: Explain = 0
+
+
+class SomePapers(_Body):
+    """Papers, and what to say of each."""
+
+    papers: list[Paper] = Field(min_length=1, max_length=MAX_PAPERS)
+    top_k: TopK = 10
+    explain: Explain = 0
+
+
+def read_request(body: bytes) -> SomePapers | OnePaper:
+    """Reads the body of a request for tags.
+
+    Raises:
+        RequestError: if it is none.
+    """
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        try:
+            body.decode()
+        except UnicodeDecodeError as unicode_error:
+            raise RequestError(
+                400, 'invalid_utf8', f'The body is not UTF-8 at byte {unicode_error.start}. Send JSON in UTF-8.'
+            ) from error
+        raise RequestError(400, 'invalid_json', f'The body is not JSON: {error}.') from error
+    if not isinstance(value, dict):
+        raise RequestError(
+            422,
+            'wrong_type',
+            'The body should be a JSON object: {"papers": [...]}, or {"title": ..., "abstract": ...}.',
+        )
+    try:
+        request = SomePapers.model_validate(value) if 'papers' in value else OnePaper.model_validate(value)
+    except ValidationError as error:
+        raise _explain(error) from error
+    papers = len(request.papers) if isinstance(request, SomePapers) else 1
+    if papers * request.top_k * request.explain > MAX_EXPLANATIONS:
+        raise RequestError(
+            422,
+            'too_many_explanations',
+            f'{papers} papers x {request.top_k} labels x {request.explain} n-grams are more than {MAX_EXPLANATIONS:,}. '
+            'Send fewer papers, or lower top_k or explain.',
+            at='explain',
+        )
+    return request
+
+
+def _explain(error: ValidationError) -> RequestError:
+    """Says of the first thing that is wrong what, where, and how it should be."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = place(first['loc'])
+    more = error.error_count() - 1
+    message = f'{where}: {first["msg"]}{f" (and {more} more)" if more else ""}.'
+    return RequestError(422, first['type'], message, at=where)
+
+
+def to_json(value: Any) -> bytes:
+    """Writes an answer."""
+    return orjson.dumps(value)
