@@ -20,7 +20,7 @@ from pipeline.config import NgramConfig
 from pipeline.index import PLACES, Part, rows_of
 from pipeline.ngrams import NgramCounts, Vocabulary, count_rows, merge_counts, most_frequent, partition_counts
 from pipeline.paper_blocks import PaperBlock, block_path
-from pipeline.tally import Tally
+from pipeline.tally import Counts, Tally
 from schemas.errors import JobError
 from schemas.features import SPLITS
 
@@ -38,7 +38,7 @@ class CountedNgrams(NamedTuple):
     Attributes:
         vocabulary: the n-grams that are kept, in chunks.
         documents: the number of training papers.
-        tallies: distinct n-grams, kept n-grams, and the occurrences of both.
+        tallies: distinct n-grams, those in just so many papers, kept n-grams, and the occurrences of these.
     """
 
     vocabulary: beam.PCollection[Chunk]
@@ -167,10 +167,13 @@ class _MergeCounts(beam.DoFn):
     def __init__(self, config: NgramConfig, bits: int) -> None:
         self._config = config
         self._number = candidates_needed(config.vocabulary_size, 1 << bits)
+        self._counts = Counts()
 
     def process(self, part: tuple[int, Iterable[bytes]], documents: int) -> Iterator[Any]:
         counts = merge_counts(NgramCounts.unpack(packed) for packed in part[1])
-        yield beam.pvalue.TaggedOutput('tallies', (('ngrams', 'distinct'), len(counts.fingerprints)))
+        self._counts['ngrams', 'distinct'] += len(counts.fingerprints)
+        for papers, ngrams in zip(*np.unique(counts.papers, return_counts=True), strict=True):
+            self._counts['overview', 'document_frequencies', str(papers)] += int(ngrams)
         # Divided, 29 of 100 papers are 0.29 exactly; 0.29 * 100 is less than 29.
         not_too_many = counts.papers / documents <= self._config.max_document_fraction
         allowed = (counts.papers >= self._config.min_document_frequency) & not_too_many
@@ -180,6 +183,10 @@ class _MergeCounts(beam.DoFn):
         for start, packed in _chunks(found):
             last = start + _CHUNK_NGRAMS >= len(found.fingerprints)
             yield Candidates(packed, complete or not last)
+
+    def finish_bundle(self) -> Iterator[Any]:
+        for tally in self._counts.flush():
+            yield beam.pvalue.TaggedOutput('tallies', tally)
 
 
 class _Cut(beam.DoFn):

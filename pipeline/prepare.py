@@ -15,6 +15,7 @@ from pipeline.count_ngrams import CountNgrams
 from pipeline.deduplicate import DropDuplicatePapers
 from pipeline.examples import WriteExamples
 from pipeline.inputs import HashDumps
+from pipeline.overview import CountByLabel, DescribePapers, write_overview
 from pipeline.partitions import partitions_of
 from pipeline.read_blocks import ReadBlocks
 from pipeline.readers.format import Dump
@@ -52,7 +53,7 @@ def build(root: beam.Pipeline, config: PrepareConfig, dumps: Sequence[Dump], sta
     _ = root | 'WriteTransformGraph' >> WriteTransformGraph(
         config.ngrams, graph, counted.vocabulary, counted.documents, labels
     )
-    _ = split.places | 'WriteVocabulary' >> WriteVocabulary(staging, blocks, counted.vocabulary)
+    vocabulary_rows = split.places | 'WriteVocabulary' >> WriteVocabulary(staging, blocks, counted.vocabulary)
     _ = tallies | 'WriteLabels' >> beam.Map(_write_labels, outputs.join(staging, features.LABELS_FILE))
     shards = (split.places, papers) | 'WriteExamples' >> WriteExamples(
         staging, blocks, config.ngrams, config.shards, counted.vocabulary, counted.documents, labels
@@ -60,7 +61,23 @@ def build(root: beam.Pipeline, config: PrepareConfig, dumps: Sequence[Dump], sta
     reference = split.places | 'WriteReferencePapers' >> WriteReferencePapers(staging, blocks)
     letters = read.dead_letters | 'WriteDeadLetters' >> WriteDeadLetters(staging, features.DEAD_LETTERS_DIR)
 
-    counts = (read.tallies, distinct.tallies, split.tallies, counted.tallies) | 'Statistics' >> SumTallies()
+    described = split.places | 'DescribePapers' >> DescribePapers(blocks)
+    by_label = split.places | 'CountByLabel' >> CountByLabel(blocks, counted.vocabulary, labels)
+    counts = (
+        read.tallies,
+        distinct.tallies,
+        split.tallies,
+        counted.tallies,
+        described,
+    ) | 'Statistics' >> SumTallies()
+    _ = counts | 'WriteOverview' >> beam.Map(
+        write_overview,
+        outputs.join(staging, features.OVERVIEW_FILE),
+        beam.pvalue.AsList(by_label),
+        beam.pvalue.AsList(vocabulary_rows | 'MostFrequent' >> beam.Filter(lambda table: not table[0])),
+        beam.pvalue.AsSingleton(labels),
+        beam.pvalue.AsSingleton(counted.documents),
+    )
     _ = (
         counts
         | 'ToStatistics' >> beam.Map(prepare_statistics)

@@ -22,15 +22,17 @@ from pipeline.paper_blocks import PaperBlock, block_path
 from schemas import features, outputs
 from schemas.errors import JobError
 
-# N-grams in an element: their strings are 20 bytes on average.
 _GROUP_BITS = 14
+# In an element: their strings are 20 bytes on average.
+NGRAMS_A_TABLE = 1 << _GROUP_BITS
 _BATCHES_AT_ONCE = 32
 
 
 class WriteVocabulary(beam.PTransform[Any, Any]):
     """Writes vocabulary/ngrams.tsv: n-gram, id, occurrences and papers, tab-separated, with a header.
 
-    Input: for each block its PLACES.
+    Input: for each block its PLACES. Output: numbers of tables, from 0 on, and the rows of the file that each holds,
+    NGRAMS_A_TABLE of them.
 
     Args:
         root: the staging folder.
@@ -47,7 +49,7 @@ class WriteVocabulary(beam.PTransform[Any, Any]):
         self._folder = folder
         self._vocabulary = vocabulary
 
-    def expand(self, places: beam.PCollection[Part]) -> beam.PCollection[None]:
+    def expand(self, places: beam.PCollection[Part]) -> beam.PCollection[Part]:
         """Spells, checks and writes."""
         vocabulary = beam.pvalue.AsList(self._vocabulary)
         tables = (
@@ -56,11 +58,12 @@ class WriteVocabulary(beam.PTransform[Any, Any]):
             | 'GroupById' >> beam.GroupByKey()
             | 'ToTable' >> beam.Map(_to_table, vocabulary).with_output_types(Part)
         )
-        return (
+        _ = (
             places.pipeline
             | 'Once' >> beam.Create([None])
             | 'Write' >> beam.Map(_write, self._path, beam.pvalue.AsList(tables))
         )
+        return tables
 
 
 def spell(block: PaperBlock, vocabulary: Vocabulary) -> pa.RecordBatch:

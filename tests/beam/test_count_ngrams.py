@@ -45,7 +45,14 @@ def test_of_two_blocks_and_their_training_papers_these_n_grams_are_counted(run, 
         'cat the': (1, 1),
         'the dog': (1, 1),
     }
-    assert tallies == {('ngrams', 'distinct'): 8, ('ngrams', 'vocabulary'): 8, ('ngrams', 'occurrences'): 13}
+    assert tallies == {
+        ('ngrams', 'distinct'): 8,
+        ('ngrams', 'vocabulary'): 8,
+        ('ngrams', 'occurrences'): 13,
+        ('overview', 'document_frequencies', '1'): 5,
+        ('overview', 'document_frequencies', '2'): 2,
+        ('overview', 'document_frequencies', '3'): 1,
+    }
 
 
 def test_the_vocabulary_is_as_large_as_was_asked_for_and_its_tail_is_counted_too(run, tmp_path):
@@ -55,7 +62,13 @@ def test_the_vocabulary_is_as_large_as_was_asked_for_and_its_tail_is_counted_too
     # a and b occur 4 and 3 times, "a b" twice, "b a" three times in two papers.
     assert [*table.items()][0] == ('a', (4, 2))
     assert [*table.items()][1] in [('b', (3, 2)), ('b a', (3, 2))]
-    assert tallies == {('ngrams', 'distinct'): 4, ('ngrams', 'vocabulary'): 2, ('ngrams', 'occurrences'): 7}
+    assert tallies == {
+        ('ngrams', 'distinct'): 4,
+        ('ngrams', 'vocabulary'): 2,
+        ('ngrams', 'occurrences'): 7,
+        ('overview', 'document_frequencies', '1'): 1,
+        ('overview', 'document_frequencies', '2'): 3,
+    }
 
 
 @pytest.mark.parametrize('size', [1, 2, 3])

@@ -145,6 +145,7 @@ def test_a_tiny_dump_becomes_exactly_this(tmp_path):
         'examples/train/part-00000-of-00001.tfrecord.gz',
         'examples/validation/part-00000-of-00001.tfrecord.gz',
         'manifest.json',
+        'overview.json',
         'reference_papers.jsonl.gz',
         'statistics.json',
         'vocabulary/labels.tsv',
@@ -156,6 +157,16 @@ def test_a_tiny_dump_becomes_exactly_this(tmp_path):
         'ngram\tid\toccurrences\tpapers\ndeep\t0\t36\t18\ndeep nets\t1\t18\t18\nnets\t2\t18\t18\nnets deep\t3\t18\t18\n'
     )
     assert json.loads(found['statistics.json']) == statistics
+    overview = json.loads(found['overview.json'])
+    validate(overview, 'overview')
+    assert overview == {
+        'years': {'unknown': 20},
+        'labels_per_paper': {'1': 20},
+        'words_per_paper': {'0': 20},
+        'document_frequencies': {'18': 4},
+        'label_pairs': {},
+        'distinctive_ngrams': {'cs.LG': []},
+    }
     [letter] = found['dead_letters/part-00000-of-00001.jsonl'].splitlines()
     assert json.loads(letter)['raw'] == '{"id": "22"}'
     ids = []

@@ -16,23 +16,12 @@ from tests.conftest import ROOT, files_below, run_command, write_json_lines
 
 pytestmark = pytest.mark.slow
 
-# Contracts between stages, and that the packages have types.
-DATA = {
-    'schemas/taxonomy.jsonl',
-    'schemas/raw_paper.pbtxt',
-    'schemas/drift.schema.json',
-    'schemas/scored_paper.schema.json',
-    'schemas/dead_letter.schema.json',
-    'schemas/metrics.schema.json',
-    'schemas/statistics.schema.json',
-    'schemas/py.typed',
-    'pipeline/py.typed',
-    'trainer/py.typed',
-}
+# Modules, contracts between stages, pages, and that there are types.
+PACKAGES = ('schemas', 'pipeline', 'trainer', 'reporting', 'serving')
 
 
-def modules():
-    return {name for name in clean.tracked('schemas', 'pipeline', 'trainer') if name.endswith('.py')}
+def package_files():
+    return set(clean.tracked(*PACKAGES))
 
 
 @pytest.fixture(scope='module')
@@ -60,7 +49,7 @@ def python(sdist, tmp_path_factory):
 def test_the_sdist_holds_the_packages_and_the_contracts_and_nothing_else(sdist):
     with tarfile.open(sdist) as archive:
         names = {member.name.partition('/')[2] for member in archive if member.isfile()}
-    assert {name for name in names if '.egg-info/' not in name} == modules() | DATA | {
+    assert {name for name in names if '.egg-info/' not in name} == package_files() | {
         *('LICENSE', 'PKG-INFO', 'README.md', 'pyproject.toml', 'setup.cfg', 'setup.py')
     }
 
@@ -68,7 +57,7 @@ def test_the_sdist_holds_the_packages_and_the_contracts_and_nothing_else(sdist):
 def test_all_of_it_is_installed(python):
     site = clean.site_packages(python)
     installed = {name for name in files_below(site) if '.dist-info/' not in name and '__pycache__' not in name}
-    assert installed == modules() | DATA | {'dependencies.pth'}
+    assert installed == package_files() | {'dependencies.pth'}
     assert {path.name for path in python.parent.glob('arxiv-*')} == {'arxiv-tagger', 'arxiv-tagger-worker'}
 
 

@@ -268,6 +268,7 @@ def test_a_killed_run_leaves_nothing_that_train_accepts_and_a_rerun_gives_what_i
         'dead_letters',
         'examples',
         'manifest.json',
+        'overview.json',
         'reference_papers.jsonl.gz',
         'statistics.json',
         'transform_graph',
