@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -116,6 +116,33 @@ def shuffled_batches(
     seeds = [_shuffle_seed(seed, number) for number in epochs]
     records = tf.data.Dataset.from_tensor_slices(tf.constant(seeds, tf.int64, [len(seeds)])).flat_map(epoch)
     return _parsed(records, ngrams, labels, len(epochs) * steps(files, batch_size))
+
+
+def chosen(
+    files: Sequence[Shard], ids: Collection[str], *, ngrams: int, labels: int, batch_size: int
+) -> Iterator[tuple[list[str], tf.SparseTensor, tf.Tensor]]:
+    """Reads some papers in batches, in the order of the shards.
+
+    Args:
+        files: as in `batches`.
+        ids: of the papers to read; those that are not there are passed over.
+        ngrams: as in `batches`.
+        labels: as in `batches`.
+        batch_size: papers that are looked at at a time; a batch holds those of them that were chosen.
+
+    Yields:
+        The ids of at least one paper, and what makes a `Batch` of them.
+
+    Raises:
+        tf.errors.OpError: as `batches`.
+    """
+    for records in _shards_as_dataset(files).flat_map(_read_shard).batch(batch_size):
+        # Only ids are parsed of papers that are not wanted.
+        parsed = tf.io.parse_example(records, {features.PAPER_ID: tf.io.FixedLenFeature([], tf.string)})
+        found = [id_.decode() for id_ in parsed[features.PAPER_ID].numpy()]
+        rows = [row for row, id_ in enumerate(found) if id_ in ids]
+        if rows:
+            yield [found[row] for row in rows], *parse(tf.gather(records, rows), ngrams, labels)[1:]
 
 
 def parse(serialized: tf.Tensor, ngrams: int, labels: int) -> tuple[tf.Tensor, tf.SparseTensor, tf.Tensor]:

@@ -22,6 +22,7 @@ class LabelRow(NamedTuple):
         recall: true_positives / test_papers; None where no test paper has it.
         f1: 2 true_positives / (given + test_papers); None where it is never given and no paper has it.
         average_precision: of the label's ranking of the test papers; None where none of them has it.
+        expected_calibration_error: how far scores and shares of test papers that have it are apart; None without any.
     """
 
     label: str
@@ -35,6 +36,7 @@ class LabelRow(NamedTuple):
     recall: float | None
     f1: float | None
     average_precision: float | None
+    expected_calibration_error: float | None
 
 
 class GroupRow(NamedTuple):
@@ -80,6 +82,7 @@ def label_rows(
             recall=measured.recall,
             f1=measured.f1,
             average_precision=measured.average_precision,
+            expected_calibration_error=measured.expected_calibration_error,
         )
         for label, measured in zip(labels, figures, strict=True)
     ]

@@ -14,9 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from trainer import histograms, ranking
+from trainer import histograms, per_paper, ranking
 from trainer import thresholds as thresholds_lib
-from trainer.fixed_point import UNITS, units
 from trainer.reliability import Reliability
 
 # Pairs and papers that are counted at a time: what is needed beside them stays below 100 MB, and sums below 2^63.
@@ -56,6 +55,7 @@ class LabelFigures(NamedTuple):
         recall: true_positives / support.
         f1: 2 true_positives / (given + support).
         average_precision: see `histograms.LabelHistograms.average_precisions`.
+        expected_calibration_error: see `histograms.LabelHistograms.expected_calibration_errors`.
     """
 
     support: int
@@ -66,6 +66,7 @@ class LabelFigures(NamedTuple):
     recall: float | None
     f1: float | None
     average_precision: float | None
+    expected_calibration_error: float | None
 
 
 class StreamingMetrics:
@@ -150,15 +151,7 @@ class StreamingMetrics:
         self.false_positives += false_positives
         self.false_negatives += false_negatives
 
-        found, relevant = np.count_nonzero(right, axis=1), np.count_nonzero(applies, axis=1)
-        answered = np.count_nonzero(given, axis=1)
-        self._totals['example_f1'] += int(units(2 * found / (answered + relevant)).sum())
-        self._totals['all_right'] += int(np.count_nonzero((found == answered) & (found == relevant)))
-        errors = scores.astype(np.float64) - applies
-        self._totals['squared_errors'] += int(units(errors * errors).sum())
-        self._totals.update(ranking.totals_at_k(applies, scores, self.propensities))
-        self._totals.update(ranking.totals_of_ranks(applies, scores))
-
+        self._totals.update(per_paper.totals(per_paper.addends(applies, scores, self.thresholds, self.propensities)))
         self.histograms.add(applies, scores)
         self.reliability.add(applies, scores)
         first = ranking.best_labels(scores, 1)
@@ -196,6 +189,7 @@ class StreamingMetrics:
             self.true_positives.tolist(),
             self.thresholds.tolist(),
             self.histograms.average_precisions(),
+            self.histograms.expected_calibration_errors(),
         )
         return [
             LabelFigures(
@@ -204,8 +198,9 @@ class StreamingMetrics:
                 recall=right / support if support else None,
                 f1=2 * right / (given + support) if given + support else None,
                 average_precision=average_precision,
+                expected_calibration_error=calibration_error,
             )
-            for support, given, right, threshold, average_precision in zip(*columns, strict=True)
+            for support, given, right, threshold, average_precision, calibration_error in zip(*columns, strict=True)
         ]
 
     def result(self) -> dict[str, int | float | None]:
@@ -238,8 +233,7 @@ class StreamingMetrics:
         }
         figures = dict[str, int | float | None](dict.fromkeys(FIGURES))
         if self.papers:
-            figures |= ranking.figures_at_k(self._totals, self.papers)
-            figures |= ranking.figures_of_ranks(self._totals, self.papers)
+            figures |= per_paper.figures(self._totals, self.papers, self.labels)
             figures |= {**self._decided(), **self._accuracy(), **self._calibration()}
         return counts | figures
 
@@ -250,13 +244,9 @@ class StreamingMetrics:
         best, threshold = thresholds_lib.best_micro_f1(*self.histograms.totals())
         average_precisions = [value for value in self.histograms.average_precisions() if value is not None]
         return {
-            'micro_f1': int(numerators.sum()) / int((numerators + wrong).sum()),
             'macro_f1': _mean(by_label.tolist()),
-            'example_f1': self._totals['example_f1'] / UNITS / self.papers,
             'micro_f1_best': best,
             'micro_f1_best_threshold': threshold,
-            'hamming_loss': int(wrong.sum()) / (self.papers * self.labels),
-            'subset_accuracy': self._totals['all_right'] / self.papers,
             'mean_average_precision': _mean(average_precisions),
         }
 
@@ -274,7 +264,6 @@ class StreamingMetrics:
         return {
             'expected_calibration_error': self.reliability.expected_calibration_error(),
             'expected_calibration_error_top': self.reliability_of_first_labels.expected_calibration_error(),
-            'brier_score': self._totals['squared_errors'] / UNITS / (self.papers * self.labels),
         }
 
 

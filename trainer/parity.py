@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from schemas import features, outputs, scratch
 from schemas.errors import JobError
-from trainer import dataset, prepared, strategies
+from trainer import prepared, strategies
 from trainer.model import build_tagger
 from trainer.prepared import Prepared
 from trainer.reference import ReferencePaper, calling, reference_texts
@@ -83,19 +83,13 @@ def largest_difference(
     """
     found = Difference(0, 0.0, '')
     for split in splits:
-        for shard in data.shards[split]:
-            for records in tf.data.TFRecordDataset(shard.readable, 'GZIP').batch(_BATCH):
-                ids, weights, _ = dataset.parse(records, data.ngrams, len(data.labels))
-                names = [id_.decode() for id_ in ids.numpy()]
-                rows = [row for row, name in enumerate(names) if name in texts]
-                if not rows:
-                    continue
-                stored = np.asarray(model(weights, training=False))[rows]
-                apart = np.abs(stored - predict([texts[names[row]] for row in rows])).max(axis=1)
-                worst = int(apart.argmax())
-                found = found._replace(papers=found.papers + len(rows))
-                if apart[worst] >= found.largest:
-                    found = Difference(found.papers, float(apart[worst]), names[rows[worst]])
+        for names, weights, _ in data.chosen(split, texts, _BATCH):
+            stored = np.asarray(model(weights, training=False))
+            apart = np.abs(stored - predict([texts[name] for name in names])).max(axis=1)
+            worst = int(apart.argmax())
+            found = found._replace(papers=found.papers + len(names))
+            if apart[worst] >= found.largest:
+                found = Difference(found.papers, float(apart[worst]), names[worst])
     return found
 
 

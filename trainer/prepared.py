@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,6 +52,13 @@ class Prepared(NamedTuple):
     def batches(self, split: str, batch_size: int) -> tf.data.Dataset:
         """Reads a split once, as `dataset.batches` does."""
         return dataset.batches(self.shards[split], ngrams=self.ngrams, labels=len(self.labels), batch_size=batch_size)
+
+    def chosen(
+        self, split: str, ids: Collection[str], batch_size: int
+    ) -> Iterator[tuple[list[str], tf.SparseTensor, tf.Tensor]]:
+        """Reads some papers of a split once, as `dataset.chosen` does."""
+        sizes = {'ngrams': self.ngrams, 'labels': len(self.labels), 'batch_size': batch_size}
+        return dataset.chosen(self.shards[split], ids, **sizes)
 
 
 def open_prepared(data_dir: str, local: str = '') -> Prepared:

@@ -1,12 +1,12 @@
 """How well scores rank the labels of papers. Pure NumPy.
 
-Each figure is a sum over papers, of integers, so that neither order nor batches matter; see `fixed_point`.
+Each figure comes from sums over papers, of integers, so that neither order nor batches matter; see `fixed_point`.
 """
 
 from __future__ import annotations
 
-import collections
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -45,10 +45,10 @@ def best_labels(scores: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.int64
     return best
 
 
-def totals_at_k(
+def addends_at_k(
     applies: npt.NDArray[np.bool_], scores: npt.NDArray[np.float32], propensities: npt.NDArray[np.float32]
-) -> collections.Counter[str]:
-    """Sums over papers what the first k labels of each are worth.
+) -> dict[str, npt.NDArray[np.int64]]:
+    """Computes what the first k labels of each paper are worth.
 
     Args:
         applies: [papers, labels], whether the label applies; to each paper at least one.
@@ -56,28 +56,28 @@ def totals_at_k(
         propensities: [labels], above 0.
 
     Returns:
-        Name -> sum, to be added up over batches, for `figures_at_k`.
+        Name -> int64 [papers], to be added up over papers, for `figures_at_k`.
     """
     first = best_labels(scores, DEPTH)
     hits = np.take_along_axis(applies, first, axis=1)
     inverse = units(1 / propensities.astype(np.float64))
     gains, best_gains = inverse[first] * hits, _largest(applies, inverse)
     relevant = np.count_nonzero(applies, axis=1)
-    totals: collections.Counter[str] = collections.Counter()
+    addends: dict[str, npt.NDArray[np.int64]] = {}
     for k in CUTS:
         found = np.count_nonzero(hits[:, :k], axis=1)
         ideal = _IDEAL_GAINS[np.minimum(relevant, k)]
-        totals[f'hits_at_{k}'] = int(found.sum())
-        totals[f'recall_at_{k}'] = int(units(found / relevant).sum())
-        totals[f'ndcg_at_{k}'] = int(units(_discounted(hits[:, :k]) / ideal).sum())
+        addends[f'hits_at_{k}'] = found.astype(np.int64)
+        addends[f'recall_at_{k}'] = units(found / relevant)
+        addends[f'ndcg_at_{k}'] = units(_discounted(hits[:, :k]) / ideal)
         for name, worth in (('attained', gains[:, :k]), ('attainable', best_gains[:, :k])):
-            totals[f'{name}_at_{k}'] = int(worth.sum())
-            totals[f'{name}_ndcg_at_{k}'] = int(units(_discounted(worth / UNITS) / ideal).sum())
-    return totals
+            addends[f'{name}_at_{k}'] = worth.sum(axis=1)
+            addends[f'{name}_ndcg_at_{k}'] = units(_discounted(worth / UNITS) / ideal)
+    return addends
 
 
-def figures_at_k(totals: collections.Counter[str], papers: int) -> dict[str, float]:
-    """Computes the figures for k = 1, 3, 5 from the `totals_at_k` of `papers` papers, at least one.
+def figures_at_k(totals: Mapping[str, int], papers: int) -> dict[str, float]:
+    """Computes the figures for k = 1, 3, 5 from the summed `addends_at_k` of `papers` papers, at least one.
 
     With y = 1 where the label at a rank applies, n labels that apply, and D(m) = sum over ranks r = 1..m of
     1 / log2(r + 1):
@@ -101,15 +101,17 @@ def figures_at_k(totals: collections.Counter[str], papers: int) -> dict[str, flo
     return figures
 
 
-def totals_of_ranks(applies: npt.NDArray[np.bool_], scores: npt.NDArray[np.float32]) -> collections.Counter[str]:
-    """Sums over papers where in the ranking of all labels those that apply are.
+def addends_of_ranks(
+    applies: npt.NDArray[np.bool_], scores: npt.NDArray[np.float32]
+) -> dict[str, npt.NDArray[np.int64]]:
+    """Computes for each paper where in the ranking of all labels those that apply are.
 
     Args:
         applies: [papers, labels], whether the label applies; to each of the papers, one or more, at least one.
         scores: [papers, labels], each between 0 and 1.
 
     Returns:
-        Name -> sum, to be added up over batches, for `figures_of_ranks`.
+        Name -> int64 [papers], to be added up over papers, for `figures_of_ranks`.
     """
     papers, labels = scores.shape
     # The bits of floats that are not negative order as they do, and -0 becomes 0: with the paper before them, one
@@ -122,14 +124,14 @@ def totals_of_ranks(applies: npt.NDArray[np.bool_], scores: npt.NDArray[np.float
     ranks_among_relevant = ends[of] - np.searchsorted(np.sort(chosen), chosen)
     starts = ends - relevant
     precisions = np.add.reduceat(units(ranks_among_relevant / ranks), starts) / relevant
-    return collections.Counter(
-        coverage=int(np.maximum.reduceat(ranks, starts).sum()),
-        precision=int(np.rint(precisions).astype(np.int64).sum()),
-    )
+    return {
+        'coverage': np.maximum.reduceat(ranks, starts).astype(np.int64),
+        'precision': np.rint(precisions).astype(np.int64),
+    }
 
 
-def figures_of_ranks(totals: collections.Counter[str], papers: int) -> dict[str, float]:
-    """Computes two figures from the `totals_of_ranks` of `papers` papers, at least one, as scikit-learn defines them.
+def figures_of_ranks(totals: Mapping[str, int], papers: int) -> dict[str, float]:
+    """Computes two figures from the summed `addends_of_ranks` of `papers` papers, as scikit-learn defines them.
 
     The rank of a label is the number of labels whose score is at least as high, so that of labels with equal scores
     each has the last rank.

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn import metrics as sklearn_metrics
 
-from trainer.histograms import BINS, GRID, HALF, LabelHistograms, from_each_bin_on, grid_bins, precision_recall_curve
+from trainer.histograms import (
+    BINS,
+    GRID,
+    HALF,
+    MEAN_SCORES,
+    LabelHistograms,
+    from_each_bin_on,
+    grid_bins,
+    precision_recall_curve,
+)
+from trainer.reliability import Reliability
 
 
 def counted(truth, scores):
@@ -123,3 +133,28 @@ def test_pickled_they_are_small():
     assert len(pickle.dumps(LabelHistograms(30_000))) < 1_000
     # 8 bytes a bin where a score fell, of 152 x 1,026.
     assert len(pickle.dumps(counted(*random_papers(20_000, 152)))) < 1_000_000
+
+
+def test_the_calibration_error_of_a_label_by_hand():
+    # The means of bins of the grid: scores of 1/2 count as 129/256, those of 3/4 as 385/512, those of 0 as 2^-18.
+    truth = np.array([[1, 0, 0], [0, 0, 0], [1, 0, 0], [1, 0, 0]], bool)
+    scores = np.array([[0.5, 0, 0.75], [0.5, 0, 0.75], [0.75, 0, 0.75], [0.75, 0, 0.5]], np.float32)
+    assert counted(truth, scores).expected_calibration_errors() == [
+        (2 * (129 / 256 - 1 / 2) + 2 * (1 - 385 / 512)) / 4,
+        2**-18,
+        (3 * 385 / 512 + 129 / 256) / 4,
+    ]
+    assert LabelHistograms(2).expected_calibration_errors() == [None, None]
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_the_calibration_error_of_one_label_is_that_of_the_reliability_diagram_but_for_the_grid(seed):
+    truth, scores = random_papers(300, 1, seed)
+    # Only whole steps of the grid fall into the same bin of the diagram for sure.
+    scores = MEAN_SCORES[grid_bins(scores)].astype(np.float32)
+    diagram = Reliability()
+    diagram.add(truth, scores)
+    assert counted(truth, scores).expected_calibration_errors() == [
+        pytest.approx(diagram.expected_calibration_error(), abs=1e-7)
+    ]

@@ -3,15 +3,15 @@
 from trainer.label_table import GroupRow, LabelRow, by_group, by_training_papers, label_rows, write_table
 from trainer.metrics import LabelFigures
 
-CS_CV = LabelRow('cs.CV', 2000, 100, 40, 0.25, 50, 30, 0.6, 0.75, 2 / 3, 0.8)
-CS_LG = LabelRow('cs.LG', 1500, 80, 10, 0.5, 0, 0, None, 0.0, 0.0, 0.1)
-MATH_PR = LabelRow('math.PR', 30, 2, 0, 0.5, 0, 0, None, None, None, None)
-ODD = LabelRow('x.Y', 9, 0, 1, 0.5, 1, 1, 1.0, 1.0, 1.0, 1.0)
+CS_CV = LabelRow('cs.CV', 2000, 100, 40, 0.25, 50, 30, 0.6, 0.75, 2 / 3, 0.8, 0.01)
+CS_LG = LabelRow('cs.LG', 1500, 80, 10, 0.5, 0, 0, None, 0.0, 0.0, 0.1, 0.02)
+MATH_PR = LabelRow('math.PR', 30, 2, 0, 0.5, 0, 0, None, None, None, None, None)
+ODD = LabelRow('x.Y', 9, 0, 1, 0.5, 1, 1, 1.0, 1.0, 1.0, 1.0, 0.0)
 GROUPS = {'cs.CV': 'cs', 'cs.LG': 'cs', 'math.PR': 'math', 'math.AG': 'math'}
 
 
-def figures(support, given, found, **values):
-    return LabelFigures(support=support, given=given, true_positives=found, threshold=0.5, **values)
+def figures(support, given, found, precision, recall, f1, threshold=0.5, **values):
+    return LabelFigures(support, given, found, threshold, precision, recall, f1, **values)
 
 
 def test_a_row_has_the_papers_of_each_split_and_the_figures_of_the_test_papers():
@@ -20,8 +20,8 @@ def test_a_row_has_the_papers_of_each_split_and_the_figures_of_the_test_papers()
         'cs.CV': {'train': 2000, 'validation': 100, 'test': 40},
     }
     measured = [
-        figures(40, 50, 30, precision=0.6, recall=0.75, f1=2 / 3, average_precision=0.8)._replace(threshold=0.25),
-        figures(0, 0, 0, precision=None, recall=None, f1=None, average_precision=None),
+        figures(40, 50, 30, 0.6, 0.75, 2 / 3, average_precision=0.8, expected_calibration_error=0.01, threshold=0.25),
+        figures(0, 0, 0, None, None, None, average_precision=None, expected_calibration_error=None),
     ]
     assert label_rows(['cs.CV', 'math.PR'], papers, measured) == [CS_CV, MATH_PR]
 
@@ -45,7 +45,7 @@ def test_tables_have_six_digits_and_leave_empty_what_is_not_defined(tmp_path):
     write_table(str(path), LabelRow._fields, [CS_CV, MATH_PR], '\t')
     assert path.read_text() == (
         'label\ttraining_papers\tvalidation_papers\ttest_papers\tthreshold\tgiven\ttrue_positives\tprecision\trecall\t'
-        'f1\taverage_precision\n'
-        'cs.CV\t2000\t100\t40\t0.25\t50\t30\t0.6\t0.75\t0.666667\t0.8\n'
-        'math.PR\t30\t2\t0\t0.5\t0\t0\t\t\t\t\n'
+        'f1\taverage_precision\texpected_calibration_error\n'
+        'cs.CV\t2000\t100\t40\t0.25\t50\t30\t0.6\t0.75\t0.666667\t0.8\t0.01\n'
+        'math.PR\t30\t2\t0\t0.5\t0\t0\t\t\t\t\t\n'
     )

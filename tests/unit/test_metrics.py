@@ -163,12 +163,12 @@ def test_each_label_has_its_figures():
     metrics = StreamingMetrics(4, [0.25, 0.5, 0.75, 0.5], np.ones(4))
     truth = [[1, 1, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0]]
     metrics.add(truth, np.array([[0.9, 0.6, 0.7, 0], [0.3, 0.2, 0, 0.4], [0.4, 0.1, 0, 0]], np.float32))
-    # Support, given, TP, threshold, precision, recall, F1, average precision.
+    # Support, given, TP, threshold, precision, recall, F1, average precision, expected calibration error.
     assert metrics.label_figures() == [
-        LabelFigures(2, 3, 2, 0.25, 2 / 3, 1, 4 / 5, 1),
-        LabelFigures(2, 1, 1, 0.5, 1, 1 / 2, 2 / 3, 1),
-        LabelFigures(1, 0, 0, 0.75, None, 0, 0, 1),
-        LabelFigures(0, 0, 0, 0.5, None, None, None, None),
+        LabelFigures(2, 3, 2, 0.25, 2 / 3, 1, 4 / 5, 1, pytest.approx((0.1 + 0.3 + 0.6) / 3, abs=1 / 256)),
+        LabelFigures(2, 1, 1, 0.5, 1, 1 / 2, 2 / 3, 1, pytest.approx((0.4 + 0.8 + 0.1) / 3, abs=1 / 256)),
+        LabelFigures(1, 0, 0, 0.75, None, 0, 0, 1, pytest.approx(0.3 / 3, abs=1 / 256)),
+        LabelFigures(0, 0, 0, 0.5, None, None, None, None, pytest.approx(0.4 / 3, abs=1 / 256)),
     ]
 
 
