@@ -16,7 +16,7 @@ from apache_beam.metrics.execution import MetricsContainer
 from apache_beam.runners.worker import statesampler
 from apache_beam.utils.counters import CounterFactory
 
-from pipeline import models
+from pipeline import watched_model
 from pipeline.exports import Export
 from pipeline.models import NewestModel, PinnedModel
 from schemas.errors import JobError
@@ -44,7 +44,7 @@ def load(export):
 
 @pytest.fixture(autouse=True)
 def _loading(monkeypatch):
-    monkeypatch.setattr(models, 'load_verified', load)
+    monkeypatch.setattr(watched_model, 'load_verified', load)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_a_newer_version_serves_once_it_was_looked_for(watched, exports, tmp_pat
 
 def test_a_bad_version_is_refused_in_one_line_until_its_files_change(watched, exports, tmp_path, caplog, monkeypatch):
     loads = []
-    monkeypatch.setattr(models, 'load_verified', lambda export: loads.append(export.version) or load(export))
+    monkeypatch.setattr(watched_model, 'load_verified', lambda export: loads.append(export.version) or load(export))
     publish(exports, 2, 'bad')
     for _ in range(5):
         watched.look()
@@ -106,7 +106,7 @@ def test_a_bad_version_is_refused_in_one_line_until_its_files_change(watched, ex
     assert watched.current().version == '1'
     assert refusals(tmp_path) == [('2', f'{exports}/2 is bad.')]
     [record] = caplog.records
-    assert (record.name, record.levelno) == ('pipeline.models', logging.WARNING)
+    assert (record.name, record.levelno) == ('pipeline.watched_model', logging.WARNING)
     assert record.getMessage() == f'Version 2 is refused, version 1 goes on serving: {exports}/2 is bad.'
     publish(exports, 2, 'good again')
     watched.look()
@@ -281,7 +281,7 @@ def test_swaps_and_refusals_reach_beams_counters_through_the_threads_of_the_job(
 
 def test_a_model_is_loaded_once_a_process_however_often_it_is_opened(exports, monkeypatch):
     loads = []
-    monkeypatch.setattr(models, 'load_verified', lambda export: loads.append(export.version) or load(export))
+    monkeypatch.setattr(watched_model, 'load_verified', lambda export: loads.append(export.version) or load(export))
 
     def opened_by_threads(source):
         holders = []

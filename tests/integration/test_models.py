@@ -322,7 +322,7 @@ time.sleep(1)
     )
     assert done.stdout == ''
     assert done.stderr == (
-        f'WARNING:pipeline.models:Version 7 is refused, version 1 goes on serving: {exports}/7 does not exist; '
+        f'WARNING:pipeline.watched_model:Version 7 is refused, version 1 goes on serving: {exports}/7 does not exist; '
         f'{exports} holds 1. Write the number of one that is there to {exports}/PINNED, or remove that file: '
         'the greatest then serves.\n'
     )
