@@ -57,6 +57,94 @@ class SomePapers(_Body):
     explain: Explain = 0
 
 
+class NgramWeight(BaseModel):
+    """An n-gram of the paper, and what it adds to the label's log odds."""
+
+    ngram: str
+    contribution: float
+
+
+class Prediction(BaseModel):
+    """A label, and how sure the model is of it; accepted, where the score reaches the label's threshold."""
+
+    label: str = Field(examples=['cs.CL'])
+    name: str = Field(examples=['Computation and Language'])
+    score: float = Field(ge=0, le=1, examples=[0.914])
+    threshold: float = Field(examples=[0.331])
+    accepted: bool
+    explanation: list[NgramWeight] | None = Field(default=None, description='If it was asked for.')
+
+
+class TaggedPaper(BaseModel):
+    """A paper's labels, best first."""
+
+    id: str | None = None
+    predictions: list[Prediction]
+
+
+class TagAnswer(BaseModel):
+    """The papers in the order in which they were asked for, all of them by one version of the model."""
+
+    model_version: str = Field(examples=['5'])
+    papers: list[TaggedPaper]
+
+
+class Label(BaseModel):
+    """A label that the model can give."""
+
+    label: str = Field(examples=['cs.CL'])
+    name: str = Field(examples=['Computation and Language'])
+    group: str = Field(examples=['cs'])
+    threshold: float
+
+
+class LabelsAnswer(BaseModel):
+    """All labels of the model."""
+
+    model_version: str
+    labels: list[Label]
+
+
+class Refused(BaseModel):
+    """A version that does not serve, and why."""
+
+    version: str
+    reason: str
+    at: str
+
+
+class ModelAnswer(BaseModel):
+    """The model that serves, and what `train` published with it; null, where that is of another version."""
+
+    model_version: str
+    serving_since: str = Field(examples=['2026-11-21T20:22:00+00:00'])
+    refused: list[Refused]
+    metrics: dict[str, Any] | None
+    model_card: str | None = Field(description='Markdown.')
+
+
+class Error(BaseModel):
+    """What is wrong, where, and what to do."""
+
+    code: str = Field(examples=['string_too_long'])
+    message: str
+    at: str | None = Field(
+        default=None, description='The part of the body that is wrong.', examples=['papers[3].title']
+    )
+
+
+class ErrorAnswer(BaseModel):
+    """What every answer but a good one is."""
+
+    error: Error
+
+
+class StatusAnswer(BaseModel):
+    """How the server is."""
+
+    status: str
+
+
 def read_request(body: bytes) -> SomePapers | OnePaper:
     """Reads the body of a request for tags.
 
@@ -107,3 +195,44 @@ def _explain(error: ValidationError) -> RequestError:
 def to_json(value: Any) -> bytes:
     """Writes an answer."""
     return orjson.dumps(value)
+
+
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Returns a model's schema with all that it refers to inside."""
+    schema = model.model_json_schema()
+    definitions = schema.pop('$defs', {})
+
+    def inlined(value: Any) -> Any:
+        if isinstance(value, dict):
+            if '$ref' in value:
+                return inlined(definitions[value['$ref'].rpartition('/')[2]])
+            return {name: inlined(part) for name, part in value.items()}
+        return [inlined(part) for part in value] if isinstance(value, list) else value
+
+    return inlined(schema)
+
+
+REQUEST_BODY = {
+    'required': True,
+    'content': {
+        'application/json': {
+            'schema': {'anyOf': [_schema(OnePaper), _schema(SomePapers)]},
+            'examples': {
+                'one': {
+                    'summary': 'One paper',
+                    'value': {'title': _TITLE, 'abstract': _ABSTRACT, 'top_k': 5, 'explain': 3},
+                },
+                'some': {
+                    'summary': 'Several papers',
+                    'value': {
+                        'papers': [
+                            {'id': '1706.03762', 'title': _TITLE, 'abstract': _ABSTRACT},
+                            {'id': '2', 'title': 'On sums', 'abstract': 'We add numbers.'},
+                        ],
+                        'top_k': 3,
+                    },
+                },
+            },
+        }
+    },
+}

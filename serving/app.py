@@ -1,4 +1,4 @@
-"""The web application: its addresses, and what each answers."""
+"""The web application: its addresses, what each answers, and how they are described."""
 
 from __future__ import annotations
 
@@ -9,126 +9,109 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
-from schemas import features, outputs
-from serving import api, tagging
-from serving.batching import Batcher
+from serving import api
 from serving.errors import RequestError
+from serving.service import Service
 
 _PAGE = pathlib.Path(__file__).with_name('page')
 _JSON = 'application/json'
-_HEADERS = {
-    'Content-Security-Policy': "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    'X-Content-Type-Options': 'nosniff',
-    'Referrer-Policy': 'no-referrer',
-    'Cross-Origin-Opener-Policy': 'same-origin',
-}
+_CODES = {404: 'not_found', 405: 'method_not_allowed'}
+TAG_PATH = '/v1/tag'
 
 
-def make_app(models: Any, model_dir: str) -> FastAPI:
-    app = FastAPI(title='arxiv-tagger', version='1', docs_url=None, redoc_url=None)
-    cache: dict[str, tagging.Labels] = {}
-
-    def labels_of(model: Any) -> tagging.Labels:
-        if model.version not in cache:
-            cache[model.version] = tagging.Labels(model)
-        return cache[model.version]
-
-    batcher: Batcher[Any, tagging.Text] = Batcher(
-        models.current,
-        lambda model, papers, k, n: tagging.predictions(model, labels_of(model), papers, k, n),
-        batch_items=64,
-        queue_items=2048,
+def make_app(service: Service) -> FastAPI:
+    """Makes the application."""
+    # The interactive pages of FastAPI load scripts from other hosts.
+    app = FastAPI(
+        title='arxiv-tagger',
+        version='1',
+        description='Which subjects of arXiv a paper has, by its title and abstract.',
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
     )
+    _add_errors(app)
+    _add_api(app, service)
+    _add_watching(app, service)
+    _add_page(app)
+    return app
 
+
+def error_response(error: RequestError) -> Response:
+    """Returns the answer for an error."""
+    return Response(api.to_json(error.body), error.status, error.headers, _JSON)
+
+
+def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestError)
     async def request_error(request: Request, error: RequestError) -> Response:
-        return Response(api.to_json(error.body), error.status, error.headers, _JSON)
+        del request
+        return error_response(error)
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:
-        codes = {404: 'not_found', 405: 'method_not_allowed'}
-        body = {
-            'error': {
-                'code': codes.get(error.status_code, 'error'),
-                'message': f'{request.method} {request.url.path}: {error.detail}.',
-            }
-        }
-        return Response(api.to_json(body), error.status_code, error.headers, _JSON)
+        what = {404: 'there is nothing', 405: f'{request.method} is not answered'}.get(error.status_code, error.detail)
+        message = f'{request.url.path}: {what}. GET /openapi.json lists what there is.'
+        code = _CODES.get(error.status_code, 'error')
+        return error_response(RequestError(error.status_code, code, message, headers=dict(error.headers or {})))
 
-    @app.middleware('http')
-    async def headers(request: Request, call_next: Any) -> Response:
-        response = await call_next(request)
-        response.headers.update(_HEADERS)
-        if request.url.path.startswith('/v1'):
-            response.headers['Cache-Control'] = 'no-store'
-        return response
 
-    @app.post('/v1/tag')
+def _add_api(app: FastAPI, service: Service) -> None:
+    @app.post(
+        TAG_PATH,
+        summary='Subjects of papers',
+        response_model=api.TagAnswer,
+        responses=_errors(400, 408, 413, 422, 431, 500, 503),
+        openapi_extra={'requestBody': api.REQUEST_BODY},
+    )
     async def tag(request: Request) -> Response:
-        asked = api.read_request(await request.body())
-        papers = asked.papers if isinstance(asked, api.SomePapers) else [asked]
-        model, answers = await batcher.submit(
-            [(paper.title.encode(), paper.abstract.encode()) for paper in papers], asked.top_k, asked.explain
-        )
-        return Response(
-            api.to_json(
-                {
-                    'model_version': model.version,
-                    'papers': [
-                        {**({} if paper.id is None else {'id': paper.id}), 'predictions': answer}
-                        for paper, answer in zip(papers, answers, strict=True)
-                    ],
-                }
-            ),
-            media_type=_JSON,
-        )
+        return Response(await service.tag(await request.body()), media_type=_JSON)
 
-    @app.get('/v1/labels')
+    @app.get('/v1/labels', summary='The subjects that the model knows', response_model=api.LabelsAnswer)
     def labels() -> Response:
-        table = labels_of(models.current())
-        return Response(api.to_json({'model_version': table.version, 'labels': table.labels}), media_type=_JSON)
+        return Response(service.labels(), media_type=_JSON)
 
-    @app.get('/v1/model')
+    @app.get('/v1/model', summary='The model, and how good it is', response_model=api.ModelAnswer)
     def model() -> Response:
-        status = models.status()
+        return Response(service.model(), media_type=_JSON)
 
-        def read(name: str) -> bytes | None:
-            path = outputs.join(model_dir, name)
-            return outputs.read_bytes(path) if outputs.exists(path) else None
 
-        metrics, card = read(features.METRICS_FILE), read(features.MODEL_CARD_FILE)
-        return Response(
-            api.to_json(
-                {
-                    'model_version': status['serving']['version'],
-                    'serving_since': status['serving']['since'],
-                    'refused': status['refused'],
-                    'metrics': None if metrics is None else api.orjson.loads(metrics),
-                    'model_card': None if card is None else card.decode(),
-                }
-            ),
-            media_type=_JSON,
-        )
-
-    @app.get('/healthz')
+def _add_watching(app: FastAPI, service: Service) -> None:
+    @app.get('/healthz', summary='Whether the process lives', response_model=api.StatusAnswer)
     async def healthz() -> Response:
         return Response(api.to_json({'status': 'ok'}), media_type=_JSON)
 
-    @app.get('/readyz')
+    @app.get('/readyz', summary='Whether requests are taken', response_model=api.StatusAnswer, responses=_errors(503))
     async def readyz() -> Response:
+        if not service.ready:
+            raise RequestError(503, 'shutting_down', 'The server ends.')
         return Response(api.to_json({'status': 'ready'}), media_type=_JSON)
 
-    @app.get('/')
-    def index() -> Response:
-        return page('index.html')
+    @app.get('/metrics', summary='Figures for Prometheus', response_class=_PrometheusText)
+    def metrics() -> Response:
+        return _PrometheusText(service.metrics.text())
 
-    @app.get('/page/{name}')
-    def page(name: str) -> Response:
-        # Read anew: the page can be worked on while it is served.
+
+def _add_page(app: FastAPI) -> None:
+    def file(name: str) -> Response:
+        # Read anew each time: so the page can be worked on while it is served.
         if name not in {file.name for file in _PAGE.iterdir() if file.is_file()}:
             raise HTTPException(404)
         media_type = mimetypes.guess_type(name)[0] or 'application/octet-stream'
-        return Response((_PAGE / name).read_bytes(), media_type=media_type)
+        return Response((_PAGE / name).read_bytes(), media_type=media_type, headers={'Cache-Control': 'no-cache'})
 
-    return app
+    @app.get('/', include_in_schema=False)
+    def index() -> Response:
+        return file('index.html')
+
+    @app.get('/page/{name}', include_in_schema=False)
+    def page(name: str) -> Response:
+        return file(name)
+
+
+class _PrometheusText(Response):
+    media_type = 'text/plain; version=0.0.4; charset=utf-8'
+
+
+def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {status: {'model': api.ErrorAnswer} for status in statuses}

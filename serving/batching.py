@@ -8,15 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from serving.errors import RequestError
 
 Item = TypeVar('Item')
 Model = TypeVar('Model')
 Call = Callable[[Model, Sequence[Item], int, int], Sequence[Any]]
+
+
+class ItemError(Exception):
+    """The model fails on an item.
+
+    Attributes:
+        index: of the item in its request.
+        error: what the model raised.
+    """
+
+    def __init__(self, index: int, error: Exception) -> None:
+        super().__init__(f'item {index}: {error}')
+        self.index, self.error = index, error
 
 
 class _Job(Generic[Item]):
@@ -28,10 +42,18 @@ class _Job(Generic[Item]):
         self.model: Any = None
         self.begun = 0
         self.results: list[Any] = []
+        self.error: ItemError | None = None
 
     @property
     def left(self) -> int:
         return len(self.items) - self.begun
+
+
+class _Part(NamedTuple, Generic[Item]):
+    """Items of a job that make part of a batch."""
+
+    job: _Job[Item]
+    items: Sequence[Item]
 
 
 class Batcher(Generic[Model, Item]):
@@ -112,19 +134,19 @@ class Batcher(Generic[Model, Item]):
             # Neither shall keep a model that has left while nothing comes.
             del model, parts
 
-    def _next_batch(self, model: Model) -> list[tuple[_Job[Item], Sequence[Item]]]:
+    def _next_batch(self, model: Model) -> list[_Part[Item]]:
         """Takes from the queue what can be asked together with its first job; large ones give way to others."""
         first = self._jobs[0]
         room, parts, others, unfinished = self._batch_items, [], [], []
         while self._jobs and room:
             job = self._jobs.popleft()
-            if job.answer.cancelled():
+            if job.answer.cancelled() or job.error:
                 self._waiting -= job.left
             elif (job.n, job.k * bool(job.n)) != (first.n, first.k * bool(first.n)) or job.model not in (None, model):
                 others.append(job)
             else:
                 taken = min(room, job.left)
-                parts.append((job, job.items[job.begun : job.begun + taken]))
+                parts.append(_Part(job, job.items[job.begun : job.begun + taken]))
                 job.model = model
                 job.begun += taken
                 room -= taken
@@ -135,35 +157,54 @@ class Batcher(Generic[Model, Item]):
         self._jobs.extend(unfinished)
         return parts
 
-    def _answer(self, model: Model, parts: list[tuple[_Job[Item], Sequence[Item]]]) -> None:
+    def _answer(self, model: Model, parts: Sequence[_Part[Item]]) -> None:
+        """Asks the model, and gives each request its part; what it raises, to the request that has the item alone."""
         if not parts:
             return
-        items = [item for _, some in parts for item in some]
+        items = [item for part in parts for item in part.items]
         self._observe(len(items))
         try:
-            answers = self._call(model, items, max(job.k for job, _ in parts), parts[0][0].n)
+            answers = self._call(model, items, max(part.job.k for part in parts), parts[0].job.n)
         except Exception as error:
-            if len(parts) > 1:
-                # One of them is to blame, and no other shall suffer.
-                for part in parts:
-                    self._answer(model, [part])
-            else:
-                self._give(parts[0][0], error)
+            self._answer_apart(model, parts, error)
             return
-        begin = 0
+        done, begin = [], 0
         for job, some in parts:
             job.results += [answer[: job.k] for answer in answers[begin : begin + len(some)]]
             begin += len(some)
             if len(job.results) == len(job.items):
-                self._give(job, None)
+                done.append(job)
+        self._give(done)
 
-    def _give(self, job: _Job[Item], error: Exception | None) -> None:
-        def give() -> None:
-            if job.answer.done():
-                return
-            if error is None:
-                job.answer.set_result((job.model, job.results))
-            else:
-                job.answer.set_exception(error)
+    def _answer_apart(self, model: Model, parts: Sequence[_Part[Item]], error: Exception) -> None:
+        if len(parts) > 1:
+            # One of them is to blame, and no other shall suffer.
+            for part in parts:
+                self._answer(model, [part])
+            return
+        [(job, items)] = parts
+        if len(items) == 1:
+            job.error = ItemError(len(job.results), error)
+            self._give([job])
+            return
+        for half in (items[: len(items) // 2], items[len(items) // 2 :]):
+            if job.error is None:
+                self._answer(model, [_Part(job, half)])
 
-        job.loop.call_soon_threadsafe(give)
+    def _give(self, jobs: Sequence[_Job[Item]]) -> None:
+        """Wakes those that wait for these jobs, all of an event loop at once."""
+        for loop in {job.loop for job in jobs}:
+            some = [job for job in jobs if job.loop is loop]
+            # A server that ends at once leaves nobody to tell.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(_set_results, some)
+
+
+def _set_results(jobs: Sequence[_Job[Any]]) -> None:
+    for job in jobs:
+        if job.answer.done():
+            continue
+        if job.error:
+            job.answer.set_exception(job.error)
+        else:
+            job.answer.set_result((job.model, job.results))

@@ -19,18 +19,18 @@ class Labels:
         """Reads the label table of a model."""
         table = {name: tensor.numpy() for name, tensor in model.signatures[features.LABEL_TABLE_SIGNATURE]().items()}
         names, groups = taxonomy.category_names(), taxonomy.groups()
-        self.version = model.version
-        self.labels = [
+        # For a client: label, name, group, threshold.
+        self.table = [
             {'label': label, 'name': names.get(label, label), 'group': groups.get(label, label), 'threshold': threshold}
             for label, threshold in zip(
                 [label.decode() for label in table[features.LABELS].tolist()],
-                [round(threshold, 6) for threshold in table[features.THRESHOLDS].tolist()],
+                [_shortened(threshold) for threshold in table[features.THRESHOLDS].tolist()],
                 strict=True,
             )
         ]
         self.by_label = {
             label['label'].encode(): {name: label[name] for name in ('label', 'name', 'threshold')}
-            for label in self.labels
+            for label in self.table
         }
 
 
@@ -44,7 +44,7 @@ def predictions(
     columns = [answer[name].tolist() for name in (features.LABELS, features.SCORES, features.ACCEPTED)]
     found = [
         [
-            {**labels.by_label[label], 'score': round(score, 6), 'accepted': accepted}
+            {**labels.by_label[label], 'score': _shortened(score), 'accepted': accepted}
             for label, score, accepted in zip(*row, strict=True)
         ]
         for row in zip(*columns, strict=True)
@@ -59,7 +59,12 @@ def _add_explanations(found: list[list[dict[str, Any]]], answer: dict[str, Any])
     for paper, paper_ngrams, paper_contributions in zip(found, ngrams, contributions, strict=True):
         for prediction, some, weights in zip(paper, paper_ngrams, paper_contributions, strict=True):
             prediction['explanation'] = [
-                {'ngram': ngram.decode('utf-8', 'replace'), 'contribution': round(weight, 6)}
+                {'ngram': ngram.decode(), 'contribution': _shortened(weight)}
                 for ngram, weight in zip(some, weights, strict=True)
                 if ngram
             ]
+
+
+def _shortened(value: float) -> float:
+    """Rounds a float32 to what it tells: the double that it becomes has 17 digits in JSON."""
+    return round(value, 9)
