@@ -3,7 +3,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python; do \
     $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 
-.PHONY: help demo test test-unit test-elsewhere test-flink flink-up flink-down prism hadolint lint style types imports bench bench-train bench-ablation bench-prepare bench-score bench-flink bench-drift lock clean
+.PHONY: help demo test test-unit test-web test-elsewhere test-flink flink-up flink-down prism hadolint lint style types imports bench bench-train bench-ablation bench-prepare bench-score bench-flink bench-drift lock clean
 
 help:  ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -13,6 +13,9 @@ demo: .venv/installed  ## Prepares, trains, evaluates and scores the sample pape
 
 test: .venv/installed  ## Runs all tests
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-web: .venv/installed  ## Tests the page of serve in a browser (Debian: chromium); pictures of it come into build/web
+	@$(BIN)/python -m pytest tests/web $(ARGS)
 
 test-elsewhere: .venv/installed  ## Tests what runs elsewhere: object stores, packages, Prism, the job for Dataflow: minutes
 	@$(BIN)/python -m pytest tests/elsewhere --ignore tests/elsewhere/test_flink.py $(ARGS)

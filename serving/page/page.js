@@ -186,7 +186,7 @@ function showChosen() {
 function showMarks(open) {
   const explanation = answer?.predictions.find(({ label }) => label === open)?.explanation ?? [];
   const fields = highlighted(texts.map((name) => state[name]), explanation);
-  const largest = Math.max(...fields.flat().map(({ contribution }) => Math.abs(contribution)));
+  const largest = Math.max(0, ...fields.flat().map(({ contribution }) => Math.abs(contribution)));
   texts.forEach((name, at) => {
     const pieces = fields[at].map(({ text, contribution }) =>
       contribution ? markOf(text, contribution, largest) : text,
