@@ -68,8 +68,10 @@ def expected_ngrams(document_frequencies: Mapping[int, int], papers: int, sample
     numbers = np.array(list(document_frequencies.values()), np.float64)
     with np.errstate(divide='ignore'):
         # Of a sample of all, no n-gram is missed: exp(df * log(0)) is 0.
-        missed = [np.exp(frequencies * np.log1p(-sample / papers)) if sample else np.ones(len(frequencies))
-                  for sample in samples]
+        missed = [
+            np.exp(frequencies * np.log1p(-sample / papers)) if sample else np.ones(len(frequencies))
+            for sample in samples
+        ]
     return [float(np.sum(numbers * (1 - share))) for share in missed]
 
 
