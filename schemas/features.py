@@ -78,6 +78,7 @@ TRAIN_PUBLISHES = (
     PLOTS_DIR,
     LABEL_FIGURES_FILE,
     MODEL_CARD_FILE,
+    REVIEW_FILE,
 )
 # Beside the windows of a streaming job: which model it uses, and why.
 MODEL_STATUS_FILE = 'model_status.json'

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import sys
 import time
-from typing import Any, TextIO
+from collections.abc import Iterable
+from typing import Any, Protocol, TextIO
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from schemas.errors import JobError
@@ -18,7 +20,20 @@ from trainer.metrics import StreamingMetrics
 from trainer.resume import Course, UnfinishedRun
 
 
-def measure(model: keras.Model, papers: tf.data.Dataset, propensities: Any, thresholds: Any = None) -> StreamingMetrics:
+class Counts(Protocol):
+    """What counts papers, as `StreamingMetrics` does."""
+
+    def add(self, truth: npt.NDArray[np.float32], scores: npt.NDArray[np.float32]) -> None:
+        """Counts a batch: 1 where a label applies, and scores, both [papers, labels]."""
+
+
+def measure(
+    model: keras.Model,
+    papers: tf.data.Dataset,
+    propensities: Any,
+    thresholds: Any = None,
+    beside: Iterable[Counts] = (),
+) -> StreamingMetrics:
     """Measures a model on papers.
 
     Args:
@@ -26,11 +41,15 @@ def measure(model: keras.Model, papers: tf.data.Dataset, propensities: Any, thre
         papers: batches as `trainer.dataset.batches` reads them.
         propensities: float32 [labels].
         thresholds: float32 [labels]; without them, 0.5 for every label.
+        beside: what else is to count the papers.
     """
     labels = len(propensities)
     metrics = StreamingMetrics(labels, np.full(labels, 0.5) if thresholds is None else thresholds, propensities)
+    counting = (metrics, *beside)
     for weights, applies in papers:
-        metrics.add(applies.numpy(), model.predict_on_batch(weights))
+        truth, scores = applies.numpy(), model.predict_on_batch(weights)
+        for counts in counting:
+            counts.add(truth, scores)
     return metrics
 
 

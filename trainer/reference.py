@@ -36,15 +36,6 @@ class ReferencePaper(NamedTuple):
     abstract: str
 
 
-def read_reference_papers(data_dir: str) -> list[ReferencePaper]:
-    """Reads the papers that `prepare` chose, in its order.
-
-    Raises:
-        JobError: as `reference_texts`.
-    """
-    return [paper for _, paper in reference_texts(data_dir)]
-
-
 def reference_texts(data_dir: str) -> list[tuple[str, ReferencePaper]]:
     """Reads the papers that `prepare` chose, in its order, each behind its id.
 

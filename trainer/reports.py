@@ -24,6 +24,7 @@ PROJECTED_NGRAMS = 10_000
 
 PRECISION_RECALL_FILE = 'precision_recall.csv'
 RELIABILITY_FILE = 'reliability.csv'
+RELIABILITY_BEFORE_FILE = 'reliability_before.csv'
 F1_BY_TRAINING_PAPERS_FILE = 'f1_by_training_papers.csv'
 
 
@@ -34,6 +35,7 @@ def write_reports(
     tagger: keras.Model,
     rows: Sequence[history.Row],
     test: StreamingMetrics,
+    uncalibrated_test: StreamingMetrics,
     metrics: dict[str, Any],
     ngrams: Sequence[tuple[str, int]],
 ) -> None:
@@ -45,6 +47,7 @@ def write_reports(
         tagger: the trained model.
         rows: its history.
         test: counts of the test papers.
+        uncalibrated_test: the same before calibration.
         metrics: what `metrics.json` holds.
         ngrams: spelling and training papers of the most frequent n-grams, in the order of their ids.
     """
@@ -54,7 +57,7 @@ def write_reports(
     write_projector(logs, embeddings(tagger, len(ngrams)), ngrams)
     labels = label_rows(prepared.labels, prepared.statistics['labels'], test.label_figures())
     write_table(outputs.join(folder, features.LABEL_FIGURES_FILE), LabelRow._fields, labels, '\t')
-    write_plots(outputs.join(folder, features.PLOTS_DIR), prepared.labels, test, labels)
+    write_plots(outputs.join(folder, features.PLOTS_DIR), prepared.labels, test, uncalibrated_test, labels)
     card = model_card(
         metrics=metrics,
         manifest=prepared.manifest,
@@ -65,31 +68,35 @@ def write_reports(
     outputs.write_text(outputs.join(folder, features.MODEL_CARD_FILE), card)
 
 
-def write_plots(folder: str, names: Sequence[str], test: StreamingMetrics, labels: Sequence[LabelRow]) -> None:
+def write_plots(
+    folder: str,
+    names: Sequence[str],
+    test: StreamingMetrics,
+    uncalibrated_test: StreamingMetrics,
+    labels: Sequence[LabelRow],
+) -> None:
     """Writes what plots of the test papers are drawn from, as CSV files.
 
     - `precision_recall.csv`: the curve of each label that a test paper has.
     - `reliability.csv`: how often labels of about the same score apply, for `all` pairs of a paper and a label and for
       the `first` label of each paper.
+    - `reliability_before.csv`: the same before calibration; without it, the very same.
     - `f1_by_training_papers.csv`: figures of labels that have about as many training papers.
 
     Args:
         folder: made if it is missing.
         names: of the labels.
         test: counts of the test papers.
+        uncalibrated_test: the same before calibration.
         labels: figures of the labels.
     """
     outputs.make_folder(folder)
     points = _precision_recall(names, test)
     columns: Sequence[str] = ('label', 'threshold', 'precision', 'recall')
     write_table(outputs.join(folder, PRECISION_RECALL_FILE), columns, points)
-    bins = [
-        (pairs, *row)
-        for pairs, reliability in (('all', test.reliability), ('first', test.reliability_of_first_labels))
-        for row in reliability.rows()
-    ]
     columns = ('pairs_of', 'lower_edge', 'pairs', 'mean_score', 'share')
-    write_table(outputs.join(folder, RELIABILITY_FILE), columns, bins)
+    for name, counts in ((RELIABILITY_FILE, test), (RELIABILITY_BEFORE_FILE, uncalibrated_test)):
+        write_table(outputs.join(folder, name), columns, _reliability(counts))
     columns = ('training_papers', *GroupRow._fields[1:])
     write_table(outputs.join(folder, F1_BY_TRAINING_PAPERS_FILE), columns, by_training_papers(labels))
 
@@ -104,3 +111,9 @@ def _precision_recall(names: Sequence[str], test: StreamingMetrics) -> Iterator[
     for number, name in enumerate(names):
         for point in precision_recall_curve(*test.histograms[number]):
             yield (name, *point)
+
+
+def _reliability(test: StreamingMetrics) -> Iterator[tuple[str, *tuple[Any, ...]]]:
+    for pairs, reliability in (('all', test.reliability), ('first', test.reliability_of_first_labels)):
+        for row in reliability.rows():
+            yield (pairs, *row)

@@ -7,16 +7,14 @@ import importlib.metadata
 import math
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
-import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
 from schemas import features, outputs, scratch
 from schemas.errors import JobError
-from trainer import callbacks, dataset, export, history, prepared, reference, reports, strategies
+from trainer import callbacks, dataset, export, history, prepared, reference, reports, review, strategies
 from trainer.config import TrainConfig
 from trainer.curves import Curves
 from trainer.decisions import Decisions, decide, described
@@ -39,9 +37,9 @@ def train(config: TrainConfig) -> dict[str, Any]:
     """Trains a tagger and publishes it in `config.model_dir`.
 
     Publishes what `features.TRAIN_PUBLISHES` lists: `export/N` (a SavedModel; N is one more than the newest there),
-    `metrics.json`, `history.csv`, `labels.tsv`, `model_card.md`, `plots` (CSV files), `logs` (TensorBoard) and
-    `checkpoints` (the best weights, the members of an ensemble merged). The same data, config and machine give the same
-    weights, and a run that was broken off and goes on gives those of one that was not.
+    `metrics.json`, `review.json`, `history.csv`, `labels.tsv`, `model_card.md`, `plots` (CSV files), `logs`
+    (TensorBoard) and `checkpoints` (the best weights, the members of an ensemble merged). The same data, config and
+    machine give the same weights, and a run that was broken off and goes on gives those of one that was not.
 
     Returns:
         What `metrics.json` holds.
@@ -64,15 +62,18 @@ def train(config: TrainConfig) -> dict[str, Any]:
         strategy = strategies.find_strategy(config.strategy)
         keras.utils.set_random_seed(config.seed)
         data = prepared.open_prepared(config.data_dir, local)
-        ngrams = prepared.frequent_ngrams(data, reports.PROJECTED_NGRAMS)
-        papers = reference.read_reference_papers(config.data_dir)
+        projected = prepared.frequent_ngrams(data, reports.PROJECTED_NGRAMS)
+        texts = dict(reference.reference_texts(config.data_dir))
         with prepared.naming_bad_shards(data):
             tagger, course = _trained(config, data, strategy)
             _say(f'Measuring the weights of epoch {history.best_epoch(course.rows)} on the validation and test papers')
-            decisions, measured, decided = _decide(config, tagger, data)
+            measured = _decide(config, tagger, data)
+            thresholds = measured.decisions.thresholds.by_label
+            _say('Looking for its worst errors, and for labels that are likely wrong')
+            ngrams = prepared.spelled_ngrams(data)
+            wrong = review.held_out_review(data, tagger, thresholds, texts, ngrams)
         metrics = {
-            **{split: counts.result() for split, counts in measured.items()},
-            **decided,
+            **measured.figures,
             'epochs': len(course.rows),
             'best_epoch': history.best_epoch(course.rows),
             'seconds_per_epoch': round(math.fsum(course.seconds) / len(course.seconds), 1),
@@ -82,15 +83,23 @@ def train(config: TrainConfig) -> dict[str, Any]:
             'config': _settings(config, data),
         }
         _say('Exporting the model')
-        _save(config, data, tagger, decisions.thresholds.by_label, papers, folder)
+        exported = export.Tagger(
+            tagger, data.transform, ngrams, data.labels, thresholds, data.propensities, config.top_k
+        )
+        _save(config, exported, tagger, list(texts.values()), folder)
         reports.write_reports(
             folder,
             prepared=data,
             tagger=tagger,
             rows=course.rows,
-            test=measured['test'],
+            test=measured.test,
+            uncalibrated_test=measured.uncalibrated_test,
             metrics=metrics,
-            ngrams=ngrams,
+            ngrams=projected,
+        )
+        outputs.write_json(
+            outputs.join(folder, features.REVIEW_FILE),
+            {**measured.beside.described(data.labels, metrics['test']), **wrong},
         )
         outputs.write_json(outputs.join(folder, features.METRICS_FILE), metrics)
     return metrics
@@ -201,16 +210,31 @@ def _fit(
             run.discard()
 
 
-def _decide(
-    config: TrainConfig, tagger: keras.Model, data: Prepared
-) -> tuple[Decisions, dict[str, StreamingMetrics], dict[str, Any]]:
+class _Measured(NamedTuple):
+    """What was chosen for the final weights, and what came out.
+
+    Attributes:
+        decisions: calibration and thresholds.
+        figures: what metrics.json tells of it all.
+        test: counts of the test papers, as they were decided.
+        uncalibrated_test: before.
+        beside: what else was counted of the test papers.
+    """
+
+    decisions: Decisions
+    figures: dict[str, Any]
+    test: StreamingMetrics
+    uncalibrated_test: StreamingMetrics
+    beside: review.IntervalsAndConfusions
+
+
+def _decide(config: TrainConfig, tagger: keras.Model, data: Prepared) -> _Measured:
     """Calibrates the tagger, chooses thresholds, and measures before and after."""
 
-    def measured(split: str, thresholds: npt.NDArray[np.float32] | None = None) -> StreamingMetrics:
-        return callbacks.measure(tagger, data.batches(split, _MEASURING_BATCH), data.propensities, thresholds)
+    def measured(split: str, *how: Any) -> StreamingMetrics:
+        return callbacks.measure(tagger, data.batches(split, _MEASURING_BATCH), data.propensities, *how)
 
-    splits = ('validation', 'test')
-    before = {split: measured(split) for split in splits}
+    before = {split: measured(split) for split in ('validation', 'test')}
     decisions = decide(
         tagger,
         before['validation'].histograms,
@@ -218,23 +242,23 @@ def _decide(
         calibrates=config.calibration,
         threshold_method=config.thresholds,
     )
-    after = {split: measured(split, decisions.thresholds.by_label) for split in splits}
-    results = ({split: counts.result() for split, counts in when.items()} for when in (before, after))
-    return decisions, after, described(decisions, data.labels, *results)
+    thresholds = decisions.thresholds.by_label
+    beside = review.IntervalsAndConfusions(thresholds, data.propensities)
+    after = {'validation': measured('validation', thresholds), 'test': measured('test', thresholds, [beside])}
+    results = [{split: counts.result() for split, counts in when.items()} for when in (before, after)]
+    figures = {**results[1], **described(decisions, data.labels, *results)}
+    return _Measured(decisions, figures, after['test'], before['test'], beside)
 
 
 def _save(
     config: TrainConfig,
-    data: Prepared,
+    tagger: export.Tagger,
     model: keras.Model,
-    thresholds: npt.NDArray[np.float32],
     papers: Sequence[reference.ReferencePaper],
     staging: str,
 ) -> None:
     version = export.next_version(outputs.join(config.model_dir, features.EXPORT_DIR))
     folder = outputs.join(staging, features.EXPORT_DIR, str(version))
-    ngrams = prepared.spelled_ngrams(data)
-    tagger = export.Tagger(model, data.transform, ngrams, data.labels, thresholds, data.propensities, config.top_k)
     try:
         export.save_tagger(tagger, folder)
         reference.write_reference(folder, papers, config.top_k)

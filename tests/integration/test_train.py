@@ -103,7 +103,7 @@ def test_what_is_published_is_what_the_contract_says(prepared_dir, tmp_path):
     metrics = train(small(prepared_dir, model_dir))
     assert sorted(path.name for path in model_dir.iterdir()) == [
         'COMPLETED', 'checkpoints', 'export', 'history.csv', 'labels.tsv', 'logs', 'metrics.json', 'model_card.md',
-        'plots',
+        'plots', 'review.json',
     ]  # fmt: skip
     assert json.loads((model_dir / features.METRICS_FILE).read_text()) == json.loads(json.dumps(metrics))
     assert set(metrics['validation']) == set(metrics['test']) == FIGURES

@@ -10,7 +10,7 @@ import pytest
 from schemas import features
 from schemas.errors import JobError
 from schemas.profile import Profile
-from trainer.reference import ReferencePaper, described, profile_of, read_reference_papers, reference_lines
+from trainer.reference import ReferencePaper, described, profile_of, reference_lines, reference_texts
 
 PAPERS = [ReferencePaper(f'Title {number}', 'Sum ' * (number % 7)) for number in range(600)]
 
@@ -36,14 +36,14 @@ def answers(papers):
     }
 
 
-def test_reference_papers_are_read_in_prepares_order_with_line_ends_and_other_scripts(tmp_path):
+def test_reference_papers_are_read_with_their_ids_in_prepares_order_with_line_ends_and_other_scripts(tmp_path):
     lines = [
         '{"id": "b", "title": "Über\\n\\u2028Summen", "abstract": "日本語"}',
         '{"id": "a", "title": "T", "abstract": ""}',
     ]
-    assert read_reference_papers(published(tmp_path, *lines)) == [
-        ReferencePaper('Über\n\u2028Summen', '日本語'),
-        ReferencePaper('T', ''),
+    assert reference_texts(published(tmp_path, *lines)) == [
+        ('b', ReferencePaper('Über\n\u2028Summen', '日本語')),
+        ('a', ReferencePaper('T', '')),
     ]
 
 
@@ -51,7 +51,7 @@ def test_reference_papers_are_read_in_prepares_order_with_line_ends_and_other_sc
 def test_damaged_reference_papers_are_told(tmp_path, line):
     folder = published(tmp_path, '{"id": "a", "title": "T", "abstract": ""}', line)
     with pytest.raises(JobError) as error:
-        read_reference_papers(folder)
+        reference_texts(folder)
     assert str(error.value) == (
         f'{folder}/reference_papers.jsonl.gz cannot be read or is damaged. '
         'Run "arxiv-tagger prepare" again, with --overwrite.'

@@ -11,14 +11,16 @@ from trainer.reports import embeddings, write_plots
 
 @pytest.fixture(scope='module')
 def plots(tmp_path_factory):
-    """The plots' files of three papers: the first label's scores are .75, .5 and .25, and it applies to two."""
-    metrics = StreamingMetrics(3, thresholds=[0.5] * 3, propensities=[1.0] * 3)
-    metrics.add(
-        np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0]]),
-        np.array([[0.75, 0, 0], [0.5, 1, 0], [0.25, 1, 0]], np.float32),
-    )
+    """The plots' files of three papers: the first label's scores are .75, .5 and .25, and it applies to two.
+
+    Before calibration all scores were half as high.
+    """
+    metrics, before = (StreamingMetrics(3, thresholds=[0.5] * 3, propensities=[1.0] * 3) for _ in range(2))
+    scores = np.array([[0.75, 0, 0], [0.5, 1, 0], [0.25, 1, 0]], np.float32)
+    metrics.add([[1, 0, 0], [0, 1, 0], [1, 1, 0]], scores)
+    before.add([[1, 0, 0], [0, 1, 0], [1, 1, 0]], scores / 2)
     folder = tmp_path_factory.mktemp('plots') / 'plots'
-    write_plots(str(folder), ['cs.CV', 'cs.LG', 'math.PR'], metrics, [CS_CV, CS_LG, MATH_PR])
+    write_plots(str(folder), ['cs.CV', 'cs.LG', 'math.PR'], metrics, before, [CS_CV, CS_LG, MATH_PR])
     return {path.name: path.read_text().splitlines() for path in folder.iterdir()}
 
 
@@ -45,6 +47,14 @@ def test_reliability_has_fifteen_bins_for_all_pairs_and_for_first_labels(plots):
     assert rows['first', '0.733333'] == ['1', '0.75', '1']
     assert rows['first', '0.933333'] == ['2', '1', '1']
     assert sum(int(pairs) for (of, _), (pairs, *_) in rows.items() if of == 'first') == 3
+
+
+def test_reliability_before_calibration_has_the_same_form(plots):
+    header, *lines = plots['reliability_before.csv']
+    assert (header, len(lines)) == (plots['reliability.csv'][0], 30)
+    rows = {tuple(line.split(',')[:2]): line.split(',')[2:] for line in lines}
+    assert rows['first', '0.333333'] == ['1', '0.375', '1']
+    assert rows['first', '0.466667'] == ['2', '0.5', '1']
 
 
 def test_labels_with_about_as_many_training_papers_share_a_line(plots):
