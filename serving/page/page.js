@@ -39,6 +39,7 @@ const search = new Search({ labels: () => [...known.labels.values()].filter(isFr
 for (const name of texts) {
   element(name).addEventListener('input', () => {
     state[name] = element(name).value;
+    notify(''); // There is nothing to undo any more: it would undo this.
     changed();
     asking.soon();
   });
@@ -195,6 +196,7 @@ function showMarks(open) {
     element(`${name}-mirror`).replaceChildren(...pieces, '\u200b');
   });
   element('legend').hidden = !largest;
+  element('no-legend').hidden = Boolean(answer);
   element('legend-label').textContent = open;
 }
 

@@ -24,8 +24,8 @@ export function divide(predictions) {
 
 /** @returns {string} a probability for people */
 export function percent(score) {
-  if (score > 0 && score < 0.01) return 'under 1 %';
-  return `${Math.min(Math.round(100 * score), score < 1 ? 99 : 100)} %`;
+  if (score > 0 && score < 0.01) return 'under 1\u00a0%';
+  return `${Math.min(Math.round(100 * score), score < 1 ? 99 : 100)}\u00a0%`;
 }
 
 /**

@@ -42,6 +42,21 @@ def test_a_subject_is_accepted_and_rejected_and_a_choice_taken_back(tagged):
     expect(tagged.get_by_text('None yet.')).to_be_visible()
 
 
+def test_all_that_is_suggested_is_accepted_at_once(page):
+    names = {'cs.LG': 'Machine Learning', 'cs.RO': 'Robotics', 'cs.CV': 'Vision'}
+    predictions = [
+        {'label': label, 'name': name, 'score': 0.9, 'threshold': 0.5, 'accepted': label != 'cs.CV'}
+        for label, name in names.items()
+    ]
+    answer = {'model_version': '1', 'papers': [{'predictions': predictions}]}
+    page.route('**/v1/tag', lambda route: route.fulfill(json=answer))
+    page.get_by_label('Title').fill(TITLE)
+    page.get_by_role('button', name='Accept all 2').click()
+    assert chosen(page) == ['cs.LG', 'cs.RO']
+    expect(page.get_by_role('button', name='Accept all')).to_be_hidden()
+    expect(page.locator('#suggested .choose').first).to_be_focused()
+
+
 def test_a_choice_stays_when_the_model_changes_its_mind(tagged):
     tagged.get_by_role('button', name='Accept cs.CV').click()
     tagged.get_by_label('Title').fill('The metallicity of dwarf galaxies')

@@ -76,7 +76,7 @@ def test_pieces_joined_are_the_text(page):
     [(0, '0 %'), (0.004, 'under 1 %'), (0.01, '1 %'), (0.496, '50 %'), (0.999, '99 %'), (1, '100 %')],
 )
 def test_probabilities_are_written_for_people(page, score, text):
-    assert call(page, 'suggestions.js', 'percent', score) == text
+    assert call(page, 'suggestions.js', 'percent', score).replace('\u00a0', ' ') == text
 
 
 @pytest.mark.parametrize(
