@@ -73,7 +73,10 @@ def columns(
             axes.text(place, value + top * 0.015, text, ha='center', va='bottom', fontsize=9)
         for place, text in (marked or {}).items():
             axes.axvline(place, color=style.ORANGE, linewidth=1.5)
-            axes.text(place, top * 1.09, f' {text}', color=style.ORANGE, va='top', fontsize=9)
+            axes.annotate(
+                text, (place, top * 1.09), xytext=(4, 0), textcoords='offset points', va='top', fontsize=9,
+                color=style.ORANGE,
+            )  # fmt: skip
         axes.set_ylim(0, top * 1.1)
 
     return draw
@@ -95,6 +98,8 @@ def bars(
         for place, value, text in zip(places, values, written, strict=True):
             axes.text(value + right * 0.012, place, text, va='center', fontsize=9)
         axes.set_xlim(0, right * 1.18)
+        counts_on(axes, 'x')
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
         axes.set_xlabel(x)
 
     return draw

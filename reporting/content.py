@@ -97,5 +97,6 @@ def not_published(name: str, title: str, path: str, command: str) -> Line:
     return Line(
         name=name,
         title=title,
-        text=f'{path} is missing: an older version made this folder. Run "arxiv-tagger {command}" again to see it here.',
+        text=f'{path} is missing: an older version made this folder. Run "arxiv-tagger {command}" again to see '
+        'it here.',
     )

@@ -7,10 +7,11 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from reporting import charts, laws, style, words
+from reporting import style, words
 from reporting.content import Block, Line, Part, Picture, Section, Table, Tile, not_published
-from reporting.inputs import PRECISION_RECALL_FILE, RELIABILITY_BEFORE_FILE, RELIABILITY_FILE, Model, Row
-from reporting.review_section import review_blocks
+from reporting.curve_pictures import curves, reliability
+from reporting.inputs import Model, Row
+from reporting.review_section import confusions, label_errors, worst_papers
 from schemas import features, outputs, taxonomy
 
 # Figures, what they are called, and what they mean.
@@ -24,8 +25,6 @@ _FIGURES = {
     'example_f1': ('example F1', 'mean over papers, at the thresholds'),
     'macro_f1': ('macro-F1', 'mean over labels, rare ones too, at the thresholds'),
 }
-_CURVES = 6
-_CURVE_POINTS = 150
 # Names of the columns of labels.tsv that the page shows; those that are whole numbers have no digits behind the point.
 _COLUMNS = {
     'training_papers': 'training papers',
@@ -47,7 +46,7 @@ def model_section(model: Model) -> Section:
     return Section(
         'model',
         'The model',
-        f'Measured on {papers}, which it has not seen in any way.',
+        f'Measured on {papers}, which training never saw.',
         [_tile(name, test, intervals) for name in ('precision_at_1', 'ndcg_at_5', 'micro_f1', 'macro_f1')],
         list(_blocks(model)),
     )
@@ -63,12 +62,15 @@ def _blocks(model: Model) -> Iterator[Block]:
     yield overall(model)
     yield curves(model)
     yield reliability(model)
-    yield labels_table(model.labels)
     if model.review is None:
         title = 'Confusions, errors and likely wrong labels are not shown'
         yield not_published('review', title, outputs.join(model.folder, features.REVIEW_FILE), 'train')
-    else:
-        yield from review_blocks(model.review)
+        yield labels_table(model.labels)
+        return
+    yield confusions(model.review['confusions'])
+    yield labels_table(model.labels)
+    yield worst_papers(model.review['worst_papers'])
+    yield label_errors(model.review['label_errors'])
 
 
 def overall(model: Model) -> Block:
@@ -131,149 +133,10 @@ def overall(model: Model) -> Block:
     )
 
 
-def curves(model: Model) -> Block:
-    """Precision against recall of the most frequent labels."""
-    if model.precision_recall is None:
-        path = outputs.join(model.folder, PRECISION_RECALL_FILE)
-        return not_published('precision-recall', 'Precision against recall is not shown', path, 'train')
-    points: dict[str, list[tuple[float, float]]] = {}
-    for row in model.precision_recall:
-        points.setdefault(row['label'], []).append((float(row['recall']), float(row['precision'])))
-    by_papers = sorted(model.labels, key=lambda row: -int(row['test_papers']))
-    shown = [row for row in by_papers if row['label'] in points and row['average_precision']][:_CURVES]
-    if not shown:
-        return Line(name='precision-recall', title='There are no curves', text='No test paper has a label.')
-    best, worst = (choice(shown, key=lambda row: float(row['average_precision'])) for choice in (max, min))
-    # Named at their ends from the best to the worst, as they lie.
-    shown.sort(key=lambda row: -float(row['average_precision']))
-
-    def draw(axes: Axes) -> None:
-        ends = {}
-        for colour, row in zip(style.SERIES, shown, strict=False):
-            curve = points[row['label']]
-            kept = [curve[place] for place in laws.thinned(len(curve), _CURVE_POINTS)]
-            recalls, precisions = zip(*kept, strict=True)
-            axes.plot(recalls, precisions, color=colour, linewidth=1.7, solid_joinstyle='round')
-            if row['recall'] and row['precision']:
-                axes.plot(float(row['recall']), float(row['precision']), 'o', color=colour, markersize=6)
-            ends[row['label']] = (1.0, float(row['average_precision']))
-        axes.set_xlim(0, 1)
-        axes.set_ylim(0, 1.03)
-        charts.shares_on(axes, 'x')
-        charts.shares_on(axes, 'y')
-        axes.set_xlabel('recall: share of the label’s papers that are found')
-        axes.set_ylabel('precision')
-        charts.name_ends(axes, ends)
-
-    return Picture(
-        name='precision-recall',
-        title=f'Of the frequent labels {best["label"]} is told best, {worst["label"]} worst'
-        if len(shown) > 1
-        else f'{best["label"]} has an average precision of {float(best["average_precision"]):.2f}',
-        text='Curves that fall from left to right. Average precision: '
-        + words.listed([f'{row["label"]} {float(row["average_precision"]):.2f}' for row in shown])
-        + '.',
-        svg=style.draw(draw, height=3.6),
-        note=f'The {len(shown)} labels with the most test papers, named in the order of their average precision, best on '
-        'top. Dots: at the thresholds.',
-        table=Table(
-            ('label', 'average precision', 'precision', 'recall', 'test papers'),
-            [
-                (
-                    row['label'],
-                    f'{float(row["average_precision"]):.3f}',
-                    _cell(row['precision'], 3),
-                    _cell(row['recall'], 3),
-                    words.count(int(row['test_papers'])),
-                )
-                for row in shown
-            ],
-        ),
-    )
-
-
-def bins_of(rows: Sequence[Row], pairs: str) -> list[tuple[float, float, int]]:
-    """Mean score, share that applies and number of pairs of each bin that has any."""
-    return [
-        (float(row['mean_score']), float(row['share']), int(row['pairs']))
-        for row in rows
-        if row['pairs_of'] == pairs and int(row['pairs']) and row['mean_score'] and row['share']
-    ]
-
-
-def reliability(model: Model) -> Block:
-    """Scores against the share that applies, before and after calibration."""
-    after = bins_of(model.reliability or (), 'first')
-    if not after:
-        path = outputs.join(model.folder, RELIABILITY_FILE)
-        return not_published('reliability', 'Calibration is not shown', path, 'train')
-    before = bins_of(model.reliability_before or (), 'first')
-    both = {'before': before, 'after': after} if before else {'after': after}
-
-    def draw(axes: Axes) -> None:
-        axes.plot([0, 1], [0, 1], color=style.MUTED, linewidth=1, linestyle=(0, (4, 3)))
-        most = max(number for bins in both.values() for *_, number in bins)
-        for name, colour, marker in (('before', style.ORANGE, 's'), ('after', style.BLUE, 'o')):
-            scores, shares, numbers = zip(*both.get(name, [(0.0, 0.0, 0)]), strict=True)
-            if name in both:
-                label = f'{name} calibration'
-                axes.plot(scores, shares, color=colour, linewidth=1.3, marker=marker, markersize=0, label=label)
-                sizes = [12 + 60 * number / most for number in numbers]
-                axes.scatter(scores, shares, s=sizes, color=colour, marker=marker, alpha=0.85, linewidths=0)
-        axes.set_xlim(0, 1)
-        axes.set_ylim(0, 1.02)
-        charts.shares_on(axes, 'x')
-        charts.shares_on(axes, 'y')
-        axes.set_xlabel('score of a paper’s first label')
-        axes.set_ylabel('share that is right')
-        axes.legend(frameon=False, fontsize=9, loc='upper left')
-
-    errors = calibration_errors(model.metrics)
-    note = 'First labels of the test papers, in bins of their score; larger dots are more papers. On the dashed line '
-    note += 'scores mean what they say.'
-    if not before:
-        note += f' {RELIABILITY_BEFORE_FILE} is missing: run "arxiv-tagger train" again to see it before calibration.'
-    return Picture(
-        name='reliability',
-        title=f'The score of the first label is off by {100 * errors["first", "after"]:.1f} percentage points'
-        + (f' ({100 * errors["first", "before"]:.1f} before calibration)' if ('first', 'before') in errors else ''),
-        text='Shares that are right against scores, beside the diagonal. '
-        + ' '.join(
-            f'{name.capitalize()} calibration: '
-            + words.listed([f'{words.percent(share)} right at a score of {score:.2f}' for score, share, _ in bins])
-            + '.'
-            for name, bins in both.items()
-        ),
-        svg=style.draw(draw, height=3.6),
-        note=note,
-        table=Table(
-            ('expected calibration error', *(f'{name} calibration' for name in ('before', 'after'))),
-            [
-                (
-                    f'of {what}',
-                    *(
-                        f'{100 * errors[pairs, when]:.2f} points' if (pairs, when) in errors else '–'
-                        for when in ('before', 'after')
-                    ),
-                )
-                for pairs, what in (('first', 'first labels'), ('all', 'all pairs of a paper and a label'))
-            ],
-        ),
-    )
-
-
-def calibration_errors(metrics: Mapping[str, Any]) -> dict[tuple[str, str], float]:
-    """('first' or 'all', 'before' or 'after') -> expected calibration error of the test papers, where it is known."""
-    names = {'first': 'expected_calibration_error_top', 'all': 'expected_calibration_error'}
-    calibration = metrics.get('calibration') or {}
-    sides = {'before': (calibration.get('before') or {}).get('test', {}), 'after': metrics['test']}
-    found = {(pairs, when): side.get(name) for pairs, name in names.items() for when, side in sides.items()}
-    return {key: value for key, value in found.items() if value is not None}
-
-
 def labels_table(rows: Sequence[Row]) -> Part:
     """All labels with their figures: a table that can be sorted and searched."""
-    titles = {name: title for title, name in taxonomy.category_titles().items()}
+    # Without the archive, which the label begins with: 'Computer Science - Machine Learning'.
+    titles = {name: title.partition(' - ')[2] or title for title, name in taxonomy.category_titles().items()}
     columns = [column for column in _COLUMNS if rows and column in rows[0]]
     whole = {'training_papers', 'test_papers'}
     cells = [
@@ -281,7 +144,8 @@ def labels_table(rows: Sequence[Row]) -> Part:
             'label': row['label'],
             'title': titles.get(row['label'], ''),
             'cells': [
-                {'text': _cell(row[column], 0 if column in whole else 3), 'value': row[column]} for column in columns
+                {'text': words.cell(row[column], 0 if column in whole else 3), 'value': row[column]}
+                for column in columns
             ],
         }
         for row in rows
@@ -294,10 +158,7 @@ def labels_table(rows: Sequence[Row]) -> Part:
         title=f'{words.count(good)} of {words.plural(len(rows), "label")} have an F1 of 0.5 or more; '
         f'{words.count(never)} are never given',
         content={'columns': [_COLUMNS[column] for column in columns], 'rows': cells},
-        note='Figures of the test papers, at the thresholds. A dash: not defined, as no test paper has the label or none '
+        note='Figures of the test papers, at the thresholds. A dash: not defined, as no test paper has the '
+        'label or none '
         'gets it. The average precision needs no threshold.',
     )
-
-
-def _cell(value: str, digits: int) -> str:
-    return f'{float(value):,.{digits}f}' if value else '–'

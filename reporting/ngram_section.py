@@ -95,7 +95,8 @@ def heaps(frequencies: Mapping[int, int], papers: int) -> Picture:
     return Picture(
         name='heaps',
         title=lead + (': new papers go on bringing new words' if new >= 1 else ''),
-        text=f'A line from the origin to {words.count(distinct[-1])} distinct n-grams of {words.count(papers)} training '
+        text=f'A line from the origin to {words.count(distinct[-1])} distinct n-grams of {words.count(papers)} '
+        'training '
         f'papers, bending slightly. {lead}.',
         svg=style.draw(draw),
         note=f'Expected number of distinct n-grams in a random sample of the training papers (rarefaction).{law}',
@@ -111,7 +112,8 @@ def distinctive(ngrams: Mapping[str, Any], papers: Mapping[str, int], statistics
             {
                 'ngram': one['ngram'],
                 'share': one['papers_with_label'] / one['papers'] if one['papers'] else 0.0,
-                'text': f'in {words.plural(one["papers"], "training paper")}, {words.count(one["papers_with_label"])} of '
+                'text': f'in {words.plural(one["papers"], "training paper")}, '
+                f'{words.count(one["papers_with_label"])} of '
                 f'them {label}' + (f' ({words.of(one["papers_with_label"], training)} of these)' if training else ''),
             }
             for one in ngrams.get(label, ())
@@ -129,6 +131,7 @@ def distinctive(ngrams: Mapping[str, Any], papers: Mapping[str, int], statistics
         name='distinctive',
         title=title,
         content=rows,
-        note='The most distinctive n-grams of each label, best first. The bar below each: the share of the training papers '
+        note='The most distinctive n-grams of each label, best first. The bar below each: the share of the '
+        'training papers '
         'with the n-gram that have the label.',
     )

@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from reporting import style, svg
-from reporting.content import Picture, Section
+from reporting.content import Block, Picture, Section
 
 _FOLDER = pathlib.Path(__file__).parent
 
@@ -34,11 +34,28 @@ def render(sections: Sequence[Section], pictures: dict[str, str]) -> str:
     script = (_FOLDER / 'report.js').read_text('utf-8')
     return environment.get_template('report.html').render(
         sections=sections,
+        alone={name for section in sections for name in alone(section.blocks)},
         inlined={name: Markup(svg.inline(text, name, style.COLOURS)) for name, text in pictures.items()},
         style_sheet=Markup((_FOLDER / 'report.css').read_text('utf-8')),
         script=Markup(script),
         script_hash=script_hash(script),
     )
+
+
+def alone(blocks: Sequence[Block]) -> list[str]:
+    """Names the blocks that have no other beside them, so that they can take the whole width.
+
+    Blocks stand in pairs; of an odd number of them before one that is wide the last has no partner.
+    """
+    names = []
+    before: list[str] = []
+    for block in [*blocks, None]:
+        if block is None or block.wide:
+            names += before[-1:] if len(before) % 2 else []
+            before = []
+        else:
+            before.append(block.name)
+    return names
 
 
 def script_hash(script: str) -> str:

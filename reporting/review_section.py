@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reporting import charts, style, words
 from reporting.content import Block, Line, Part, Picture, Table
 
 _SHOWN_CONFUSIONS = 15
-
-
-def review_blocks(review: Mapping[str, Any]) -> Iterator[Block]:
-    """Makes the blocks of what `review.json` holds."""
-    yield confusions(review['confusions'])
-    yield worst_papers(review['worst_papers'])
-    yield label_errors(review['label_errors'])
 
 
 def confusions(found: Sequence[Mapping[str, Any]]) -> Block:
@@ -82,7 +75,8 @@ def worst_papers(papers: Sequence[Mapping[str, Any]]) -> Block:
         name='worst-papers',
         title='The worst paper got none of its labels' if len(papers) == nothing == 1 else title,
         content=shown,
-        note='Held-out papers with the largest loss. The mark on a bar is the label’s threshold. Words to the right speak '
+        note='Held-out papers with the largest loss. The mark on a bar is the label’s threshold. Words to the '
+        'right speak '
         'for the label, words to the left against it.',
     )
 

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
 from reporting import charts, style, words
 from reporting.content import Block, Line, Part, Picture, Section, Table, Tile
+from reporting.drift_pictures import by_month, measures
 from reporting.inputs import MOST_DEAD_LETTERS, Data, Scored
 
 _SHOWN_LABELS = 20
-# Fewer papers a month say little: their dots are small.
-_FEW = 30
-_MEASURES = {
-    'out_of_vocabulary': 'unknown n-grams',
-    'length': 'words',
-    'best_score': 'best score',
-    'accepted_labels': 'accepted labels',
-    'first_labels': 'best label',
-    'ngrams': 'frequent n-grams',
-}
-_MONTHLY = {'precision_at_1': 'P@1', 'ndcg_at_5': 'nDCG@5', 'micro_f1': 'micro-F1'}
 
 
 def scored_section(scored: Scored | None, drift: Mapping[str, Any] | None, data: Data | None) -> Section:
@@ -91,8 +80,10 @@ def predicted(statistics: Mapping[str, Any], training: Mapping[str, Any] | None)
         for place, label in enumerate(shown):
             new, old = shares[label]
             axes.plot([old, new], [place, place], color=style.GRID, linewidth=4, zorder=1)
-            axes.plot(old, place, 'o', color=style.SLATE, markersize=6, label='' if place else 'training')
-            axes.plot(new, place, 'D', color=style.BLUE, markersize=6, label='' if place else 'tagged')
+            axes.plot(
+                old, place, 'o', color=style.SLATE, markersize=6, label='' if place else 'training', clip_on=False
+            )
+            axes.plot(new, place, 'D', color=style.BLUE, markersize=6, label='' if place else 'tagged', clip_on=False)
         axes.set_yticks(range(len(shown)), shown)
         axes.tick_params(axis='y', labelcolor=style.INK)
         axes.set_ylim(len(shown) - 0.4, -0.6)
@@ -105,7 +96,8 @@ def predicted(statistics: Mapping[str, Any], training: Mapping[str, Any] | None)
     new, old = shares[far]
     return Picture(
         name='predicted',
-        title=f'{far} is given to {words.percent(new)} of the papers; {words.percent(old)} of the training papers have it',
+        title=f'{far} is given to {words.percent(new)} of the papers; {words.percent(old)} of the training '
+        'papers have it',
         text='Two dots a label: its share of the training papers, and of the papers that were tagged. '
         + words.listed(
             [f'{label} {words.percent(shares[label][1])} and {words.percent(shares[label][0])}' for label in shown]
@@ -118,126 +110,6 @@ def predicted(statistics: Mapping[str, Any], training: Mapping[str, Any] | None)
             ('label', 'tagged', 'training'),
             [(label, *map(words.percent, shares[label])) for label in shown],
         ),
-    )
-
-
-def measures(drift: Mapping[str, Any]) -> Block:
-    """How far the papers are from the reference, as a part of what is allowed."""
-    # (name, how many times the limit the larger of the two distances is)
-    found = []
-    for name, measure in drift['measures'].items():
-        ratios = [
-            measure[value] / measure[limit]
-            for value, limit in (
-                ('jensen_shannon_distance', 'distance_threshold'),
-                ('population_stability_index', 'psi_threshold'),
-            )
-            if measure[value] is not None and measure[limit]
-        ]
-        if ratios:
-            found.append((_MEASURES.get(name, name), max(ratios), measure))
-    if not found:
-        return Line(name='drift', title='Drift cannot be told', text=drift['conclusion'])
-
-    def draw(axes: Axes) -> None:
-        places = range(len(found))
-        colours = [style.ORANGE if measure['drifted'] else style.BLUE for *_, measure in found]
-        axes.barh(places, [ratio for _, ratio, _ in found], height=0.66, color=colours)
-        axes.set_yticks(list(places), [name for name, *_ in found])
-        axes.tick_params(axis='y', labelcolor=style.INK)
-        axes.invert_yaxis()
-        right = max(1.25, 1.12 * max(ratio for _, ratio, _ in found))
-        for place, (_, ratio, _) in zip(places, found, strict=True):
-            axes.text(ratio + right * 0.012, place, f'{ratio:.2f}', va='center', fontsize=9)
-        axes.axvline(1, color=style.INK, linewidth=1.2)
-        axes.set_xlim(0, right)
-        style.no_grid(axes, 'y')
-        axes.set_xlabel('distance from the reference, in limits (above 1: drift)')
-
-    drifted = [_MEASURES.get(name, name) for name in drift['drifted']]
-    if not drift['judged']:
-        title = f'{words.plural(drift["papers"], "paper")} are too few to call a difference drift'
-    elif drifted:
-        title = f'{words.listed(drifted).capitalize()} drifted beyond the limit'
-    else:
-        title = 'The papers are like those that the model was measured on'
-    return Picture(
-        name='drift',
-        title=title,
-        text='Bars beside a line at 1, the limit: '
-        + words.listed(
-            [f'{name} {ratio:.2f}{" (drifted)" if measure["drifted"] else ""}' for name, ratio, measure in found]
-        )
-        + '.',
-        svg=style.draw(draw, height=0.9 + 0.36 * len(found)),
-        note=f'{words.plural(drift["papers"], "paper")}, compared with {words.count(drift["reference_papers"])} held-out '
-        'papers. Jensen-Shannon distance or population stability index over its limit, whichever is larger.',
-        table=Table(
-            ('measure', 'reference', 'new', 'JS distance', 'limit', 'PSI', 'limit'),
-            [
-                (
-                    name,
-                    *(words.figure(measure[side]) for side in ('reference', 'new')),
-                    *(
-                        words.figure(measure[column])
-                        for column in (
-                            'jensen_shannon_distance',
-                            'distance_threshold',
-                            'population_stability_index',
-                            'psi_threshold',
-                        )
-                    ),
-                )
-                for name, _, measure in found
-            ],
-        ),
-    )
-
-
-def by_month(months: Sequence[Mapping[str, Any]]) -> Block:
-    """How well the model did by month."""
-    known = [month for month in months if month['month'] != 'unknown' and month['precision_at_1'] is not None]
-    if len(known) < 2:
-        text = 'Papers with labels and a date, of two months at least, are needed.'
-        return Line(name='months', title='There are not enough months to compare', text=text)
-    places = list(range(len(known)))
-    large = [month for month in known if month['papers'] >= _FEW] or known
-    worst = min(large, key=lambda month: (month['ndcg_at_5'], month['month']))
-    best = max(large, key=lambda month: (month['ndcg_at_5'], month['month']))
-    weight = [min(1.0, month['papers'] / _FEW) for month in known]
-
-    def draw(axes: Axes) -> None:
-        ends = {}
-        for colour, (column, name) in zip(style.SERIES, _MONTHLY.items(), strict=False):
-            values = [month[column] if month[column] is not None else float('nan') for month in known]
-            axes.plot(places, values, color=colour, linewidth=1.2, alpha=0.8)
-            axes.scatter(places, values, s=[4 + 20 * size for size in weight], color=colour, linewidths=0)
-            ends[name] = (places[-1], next((value for value in reversed(values) if value == value), 0.0))
-        axes.set_ylim(0, 1.03)
-        axes.set_ylabel('figure (0 to 1)')
-        axes.set_xlabel('month of the last change')
-        ticks = MaxNLocator(nbins=10, integer=True, steps=[1, 2, 3, 6, 10]).tick_values(0, len(known) - 1)
-        kept = [int(tick) for tick in ticks if 0 <= tick < len(known)]
-        axes.set_xticks(kept, [known[tick]['month'] for tick in kept])
-        charts.name_ends(axes, ends)
-
-    return Picture(
-        name='months',
-        title=f'nDCG@5 was between {worst["ndcg_at_5"]:.2f} ({worst["month"]}) and {best["ndcg_at_5"]:.2f} ({best["month"]})',
-        text=f'Lines over {len(known)} months from {known[0]["month"]} to {known[-1]["month"]}. The last month: '
-        + words.listed([f'{name} {words.figure(known[-1][column])}' for column, name in _MONTHLY.items()])
-        + '.',
-        svg=style.draw(draw, width=style.WIDE, height=3.4),
-        note=f'Papers with labels that the model knows, by month of their last change. Months of fewer than {_FEW} papers '
-        'have smaller dots, and are left out of the title.',
-        table=Table(
-            ('month', 'papers', *_MONTHLY.values()),
-            [
-                (month['month'], words.count(month['papers']), *(words.figure(month[column]) for column in _MONTHLY))
-                for month in months
-            ],
-        ),
-        wide=True,
     )
 
 

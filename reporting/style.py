@@ -1,5 +1,4 @@
-"""How all pictures look: colours with a role each, sizes, and how a drawing becomes SVG. The one user of matplotlib's
-settings.
+"""How all pictures look: colours with a role each, sizes, and how a drawing becomes SVG.
 
 Colours are told apart by people with any kind of colour vision (after Okabe and Ito, 2008, darkened where they stand
 on white). Each role has a colour of its own, so that the page can put the colour of its theme in its place.
@@ -9,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -37,7 +37,7 @@ SERIES = (BLUE, ORANGE, GREEN, PURPLE, YELLOW, SLATE)
 # Inches: beside another picture, and across the page.
 NARROW, WIDE = 5.2, 9.6
 
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     'axes.axisbelow': True,
     'axes.edgecolor': MUTED,
     'axes.facecolor': 'none',
@@ -61,6 +61,8 @@ _SETTINGS = {
     'svg.fonttype': 'none',
     'svg.hashsalt': 'arxiv-tagger',
     'text.color': INK,
+    # A dollar sign is one.
+    'text.parse_math': False,
     'xtick.color': MUTED,
     'xtick.major.size': 3,
     'xtick.minor.size': 0,

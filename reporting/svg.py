@@ -20,6 +20,7 @@ _OPENING = re.compile(r'<svg [^>]*>')
 _VIEW_BOX = re.compile(r'viewBox="([^"]*)"')
 _BLANKS = re.compile(r'\s*\n\s*')
 _NO_ROTATION = re.compile(r' transform="rotate\(-0 [^"]*\)"')
+_TAG = re.compile(r'<[^>]*>')
 _LONG_FRACTION = re.compile(r'(\d\.\d\d)\d+')
 _STYLE = re.compile(r'style="([^"]*)"')
 
@@ -55,7 +56,8 @@ def inline(svg: str, name: str, roles: Mapping[str, str]) -> str:
     )
     text = _OPENING.sub(opening, text, count=1)
     text = text.replace('<title>', f'<title id="{name}-title">', 1).replace('<desc>', f'<desc id="{name}-desc">', 1)
-    return _LONG_FRACTION.sub(r'\1', _BLANKS.sub(' ', text)).strip()
+    # In tags alone: numbers that people read stay.
+    return _TAG.sub(lambda tag: _LONG_FRACTION.sub(r'\1', tag[0]), _BLANKS.sub(' ', text)).strip()
 
 
 def themed(svg: str, roles: Mapping[str, str]) -> str:

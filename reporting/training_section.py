@@ -42,8 +42,8 @@ def training_section(model: Model) -> Section:
 def duration(seconds: float) -> str:
     """Writes a time.
 
-    >>> duration(1.4).replace(chr(0xa0), ' '), duration(200).replace(chr(0xa0), ' '), duration(8000).replace(chr(0xa0), ' ')
-    ('1.4 s', '3.3 min', '2.2 h')
+    >>> [duration(seconds).replace(chr(0xa0), ' ') for seconds in (1.4, 200, 8000)]
+    ['1.4 s', '3.3 min', '2.2 h']
     """
     for size, unit in ((3600, 'h'), (60, 'min')):
         if seconds >= 1.5 * size:
@@ -92,7 +92,8 @@ def loss(history: Sequence[Row], kept: int) -> Picture:
     return Picture(
         name='loss',
         title=f'Loss fell by {words.percent(fall)} from the first epoch to the last',
-        text=f'A line from {values[0]:.4f} after epoch {epochs[0]:.0f} to {values[-1]:.4f} after epoch {epochs[-1]:.0f}; '
+        text=f'A line from {values[0]:.4f} after epoch {epochs[0]:.0f} to {values[-1]:.4f} after epoch '
+        f'{epochs[-1]:.0f}; '
         f'a mark at epoch {kept}, which was kept.',
         svg=_drawn(history, series, kept, 'loss a paper and label', zero=True),
         note='Training papers, with dropout, so higher than without.'
@@ -123,7 +124,8 @@ def figures(history: Sequence[Row], kept: int) -> Picture:
         )
         + f'. Epoch {kept} was kept.',
         svg=_drawn(history, series, kept, 'figure of the validation papers'),
-        note='At thresholds of 0.5 and before calibration, which come last. Training papers are measured by the loss alone.',
+        note='At thresholds of 0.5 and before calibration, which come last. Training papers are measured by '
+        'the loss alone.',
         table=_table(history, {f'val_{column}': name for column, name in _FIGURES.items()}),
     )
 
@@ -140,7 +142,8 @@ def learning_rate(history: Sequence[Row], kept: int) -> Picture:
     return Picture(
         name='learning-rate',
         title=title,
-        text=f'A line from {values[0]:.3g} at the end of epoch {epochs[0]:.0f} to {values[-1]:.3g} at the end of epoch {epochs[-1]:.0f}.',
+        text=f'A line from {values[0]:.3g} at the end of epoch {epochs[0]:.0f} to {values[-1]:.3g} at the end '
+        f'of epoch {epochs[-1]:.0f}.',
         svg=_drawn(history, {'learning rate': 'learning_rate'}, kept, 'learning rate', zero=True),
         note='At the end of each epoch.',
         table=_table(history, {'learning_rate': 'learning rate'}, '{:.3g}'),

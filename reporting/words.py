@@ -83,3 +83,12 @@ def excerpt(text: str, length: int) -> str:
     ('abc…', 'abcd')
     """
     return text if len(text) <= length else text[: length - 1] + '…'
+
+
+def cell(value: str, digits: int) -> str:
+    """Writes a figure as a table that was published has it; an empty one is not defined.
+
+    >>> cell('1670', 0), cell('.330667', 3), cell('', 3)
+    ('1,670', '0.331', '–')
+    """
+    return f'{float(value):,.{digits}f}' if value else '–'
