@@ -140,7 +140,7 @@ def years(counts: Mapping[str, int]) -> Block:
         note += f' {words.plural(unknown, "paper")} without a date are not shown.'
     return Picture(
         name='years',
-        title=f'Half of the papers are from {half} or before; most are from {top}',
+        title=f'Half of the papers are from {half} or before; {top} has the most',
         text=f'Columns, one a year from {span[0]} to {span[-1]}. The highest is {top} with '
         f'{words.count(known[top])} papers.',
         svg=style.draw(charts.columns(list(span), [known.get(year, 0) for year in span], x='year', y='papers')),

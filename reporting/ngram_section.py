@@ -76,7 +76,7 @@ def heaps(frequencies: Mapping[int, int], papers: int) -> Picture:
     tenth = max(1, papers // 10)
     (before,) = laws.expected_ngrams(frequencies, papers, [papers - tenth])
     new = (distinct[-1] - before) / tenth
-    lead = f'The last tenth of the papers brought {new:.1f} new n-grams each'
+    lead = f'The last tenth of the papers brought {new:.{0 if new >= 10 else 1}f} new n-grams each'
     law = ''
     if len(samples) > 2:
         upper = [place for place, sample in enumerate(samples) if 2 * sample >= papers]
@@ -94,7 +94,7 @@ def heaps(frequencies: Mapping[int, int], papers: int) -> Picture:
 
     return Picture(
         name='heaps',
-        title=lead + (': new papers go on bringing new words' if new >= 1 else ''),
+        title=lead,
         text=f'A line from the origin to {words.count(distinct[-1])} distinct n-grams of {words.count(papers)} '
         'training '
         f'papers, bending slightly. {lead}.',

@@ -59,6 +59,9 @@ def worst_papers(papers: Sequence[Mapping[str, Any]]) -> Block:
     shown = []
     for paper in papers:
         predictions = [_prediction(one, paper['labels']) for one in paper['predictions']]
+        # The first that is wrong is unfolded.
+        wrong = next((one for one in predictions if one['right'] != one['accepted']), None)
+        predictions = [{**one, 'open': one is wrong} for one in predictions]
         told = {one['label'] for one in paper['predictions'] if one['accepted']}
         shown.append(
             {
@@ -121,13 +124,6 @@ def label_errors(errors: Mapping[str, Any]) -> Block:
         name='label-errors',
         title=f'{words.plural(len(found), "label")} of {reviewed} may be wrong in the data: '
         f'{words.count(surplus)} too many, {words.count(len(found) - surplus)} missing',
-        content=[
-            {
-                **one,
-                'score': words.figure(one['score']),
-                'verdict': 'the model doubts it' if one['in_data'] else 'may be missing',
-            }
-            for one in found
-        ],
+        content=[{**one, 'score': words.figure(one['score'])} for one in found],
         note=errors['method'],
     )

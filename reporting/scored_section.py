@@ -12,7 +12,7 @@ from reporting.content import Block, Line, Part, Picture, Section, Table, Tile
 from reporting.drift_pictures import by_month, measures
 from reporting.inputs import MOST_DEAD_LETTERS, Data, Scored
 
-_SHOWN_LABELS = 20
+_SHOWN_LABELS = 15
 
 
 def scored_section(scored: Scored | None, drift: Mapping[str, Any] | None, data: Data | None) -> Section:
@@ -80,14 +80,13 @@ def predicted(statistics: Mapping[str, Any], training: Mapping[str, Any] | None)
         for place, label in enumerate(shown):
             new, old = shares[label]
             axes.plot([old, new], [place, place], color=style.GRID, linewidth=4, zorder=1)
-            axes.plot(
-                old, place, 'o', color=style.SLATE, markersize=6, label='' if place else 'training', clip_on=False
-            )
-            axes.plot(new, place, 'D', color=style.BLUE, markersize=6, label='' if place else 'tagged', clip_on=False)
+            axes.plot(old, place, 'o', color=style.SLATE, markersize=6, label='' if place else 'training')
+            axes.plot(new, place, 'D', color=style.BLUE, markersize=6, label='' if place else 'tagged')
         axes.set_yticks(range(len(shown)), shown)
         axes.tick_params(axis='y', labelcolor=style.INK)
         axes.set_ylim(len(shown) - 0.4, -0.6)
-        axes.set_xlim(left=0)
+        right = max(max(shares[label]) for label in shown) or 1
+        axes.set_xlim(-0.02 * right, 1.05 * right)
         charts.shares_on(axes, 'x')
         style.no_grid(axes, 'y')
         axes.set_xlabel('share of the papers with the label')
