@@ -14,9 +14,10 @@ METHOD = (
     f'Confident learning (Northcutt, Jiang and Chuang, 2021), a problem of its own for each label that {FEWEST_PAPERS} '
     'of the papers or more have: a label in the data is suspect where the probability that it does not apply is above '
     '1/2 and at least its average over the papers without the label, a label that is not in the data where the '
-    'probability that it applies is above 1/2 and at least its average over the papers with it; the first are those '
-    'for which that probability exceeds its average most, compared with the other one. The model was not fitted to '
-    'these papers, of which it would be too sure, but they chose its epoch, calibration and thresholds.'
+    'probability that it applies is above 1/2 and at least its average over the papers with it; half are of either '
+    'kind, if there are as many, and those come first for which that probability exceeds its average most, compared '
+    'with the other one. The model was not fitted to these papers, of which it would be too sure, but they chose its '
+    'epoch, calibration and thresholds.'
 )
 
 
@@ -51,12 +52,13 @@ def label_errors(
 
     The order is by margin, the excess of one probability over its threshold less that of the other:
     (p - t1) - ((1 - p) - t0) for labels that are missing, and its negative for those that are wrong. By p alone
-    those labels would come first that the model never gives.
+    those labels would come first that the model never gives. Margins of missing labels are larger by nature, since
+    t0 is near 1, so half of what is listed are wrong ones, if there are as many.
 
     Args:
         applies: [papers, labels], whether the data has it so.
         scores: [papers, labels], probabilities; of papers that the model was not fitted to.
-        number: at most so many, the largest margins first; of equal ones the earlier papers, then labels.
+        number: at most so many; of equal margins the earlier papers come first, then the lower labels.
         fewest_papers: labels that fewer papers have are passed over.
     """
     found: list[LabelError] = []
@@ -73,4 +75,10 @@ def label_errors(
             LabelError(int(paper), label, float(p[paper]), bool(has[paper]), float(margins[paper]))
             for paper in np.flatnonzero(suspect)
         ]
-    return sorted(found, key=lambda error: (-error.margin, error.paper, error.label))[:number]
+    ranked = sorted(found, key=lambda error: (-error.margin, error.paper, error.label))
+    wrong, missing = ([error for error in ranked if error.in_data == in_data] for in_data in (True, False))
+    kept = {
+        *wrong[: max(number // 2, number - len(missing))],
+        *missing[: max(number - number // 2, number - len(wrong))],
+    }
+    return [error for error in ranked if error in kept]

@@ -54,6 +54,8 @@ class IntervalsAndConfusions:
         applies = np.asarray(truth) != 0
         labelled = applies.any(axis=1)
         applies, scores = applies[labelled], scores[labelled]
+        if not len(scores):
+            return
         self._papers += len(applies)
         self._bootstrap.add(per_paper.addends(applies, scores, self._thresholds, self._propensities))
         self._confusions.add(applies, scores)

@@ -4,6 +4,7 @@ import csv
 import gzip
 import hashlib
 import json
+import math
 import pathlib
 import re
 import shutil
@@ -15,6 +16,7 @@ import tensorflow as tf
 from schemas import features
 from schemas.errors import JobError
 from tests.conftest import files_below
+from tests.helpers import validate
 from trainer import metrics as trainer_metrics
 from trainer.callbacks import StopAtDivergence
 from trainer.config import TrainConfig
@@ -138,6 +140,8 @@ def test_the_table_of_labels_agrees_with_the_statistics_and_the_metrics(prepared
         assert [int(row[column]) for column in columns] == list(statistics[row['label']].values())
     f1 = [float(row['f1'] or 0) for row in rows]
     assert sum(f1) / len(f1) == pytest.approx(metrics['test']['macro_f1'], abs=1e-5)
+    assert list(rows[0])[-1] == 'expected_calibration_error'
+    assert all(0 <= float(row['expected_calibration_error']) <= 1 for row in rows)
     precisions = [float(row['average_precision']) for row in rows if row['average_precision']]
     assert sum(precisions) / len(precisions) == pytest.approx(metrics['test']['mean_average_precision'], abs=1e-5)
 
@@ -168,10 +172,13 @@ def test_without_papers_to_learn_or_stop_by_nothing_is_published(prepared_dir, t
     )
 
 
-def test_without_test_papers_their_figures_are_null(prepared_dir, tmp_path):
+def test_without_test_papers_their_figures_are_null_and_have_no_intervals(prepared_dir, tmp_path):
     data_dir = without(prepared_dir, tmp_path / 'data', 'test')
     figures = train(small(data_dir, tmp_path / 'model'))['test']
     assert figures == dict.fromkeys(FIGURES) | {'papers': 0, 'papers_without_labels': 0}
+    review = json.loads((tmp_path / 'model' / features.REVIEW_FILE).read_text())
+    validate(review, 'review')
+    assert (review['intervals']['figures'], review['confusions']) == ({}, [])
 
 
 def test_training_that_diverges_stops_with_a_message_and_publishes_nothing(prepared_dir, tmp_path):
@@ -321,3 +328,118 @@ def test_positive_weights_make_labels_that_apply_count_more(prepared_dir, tmp_pa
         for method in ('none', 'balanced')
     ]
     assert losses[1] > 2 * losses[0]
+
+
+@pytest.fixture(scope='module')
+def reviewed(prepared_dir, tmp_path_factory):
+    """A model folder, its metrics and its review."""
+    model_dir = tmp_path_factory.mktemp('reviewed') / 'model'
+    metrics = train(small(prepared_dir, model_dir, epochs=5))
+    return model_dir, metrics, json.loads((model_dir / features.REVIEW_FILE).read_text())
+
+
+def validation_papers(data_dir, model_dir):
+    """Id -> text, labels and probabilities of each validation paper whose text is known, by the export."""
+    [shard] = (data_dir / features.EXAMPLES_DIR / 'validation').iterdir()
+    names = [line.split('\t')[0] for line in (data_dir / features.LABELS_FILE).read_text().splitlines()[1:]]
+    lines = gzip.decompress((data_dir / features.REFERENCE_PAPERS_FILE).read_bytes()).splitlines()
+    texts = {record['id']: record for record in map(json.loads, lines)}
+    predict = tf.saved_model.load(str(model_dir / 'export' / '1')).signatures[features.PREDICT_ALL_SIGNATURE]
+    papers = {}
+    for record in tf.data.TFRecordDataset(str(shard), 'GZIP'):
+        feature = tf.train.Example.FromString(record.numpy()).features.feature
+        id_ = feature['paper_id'].bytes_list.value[0].decode()
+        text = {name: tf.constant([texts[id_][name]]) for name in ('title', 'abstract')}
+        probabilities = predict(**text)['probabilities'].numpy()[0]
+        papers[id_] = (
+            texts[id_],
+            {names[label] for label in feature['label_ids'].int64_list.value},
+            dict(zip(names, probabilities.tolist(), strict=True)),
+        )
+    return papers
+
+
+def test_the_review_is_what_its_schema_says_and_its_intervals_hold_the_figures(reviewed):
+    _, metrics, review = reviewed
+    validate(review, 'review')
+    assert review['intervals']['papers'] == metrics['test']['papers']
+    figures = review['intervals']['figures']
+    assert {'precision_at_1', 'precision_at_3', 'precision_at_5', 'ndcg_at_5', 'micro_f1', 'example_f1'} <= set(figures)
+    for name, (low, high) in figures.items():
+        assert low <= metrics['test'][name] <= high
+    low, high = figures['precision_at_1']
+    assert 0.05 < high - low < 0.35
+
+
+def test_the_worst_papers_are_those_with_the_largest_losses(reviewed, prepared_dir):
+    model_dir, metrics, review = reviewed
+    papers = validation_papers(prepared_dir, model_dir)
+    losses = {
+        id_: -sum(math.log(score if label in labels else 1 - score) for label, score in scores.items())
+        for id_, (_, labels, scores) in papers.items()
+    }
+    worst = sorted(losses, key=lambda id_: -losses[id_])[:10]
+    assert [paper['id'] for paper in review['worst_papers']] == worst
+    for paper in review['worst_papers']:
+        text, labels, scores = papers[paper['id']]
+        assert (paper['title'], paper['abstract']) == (text['title'], text['abstract'])
+        assert set(paper['labels']) == labels
+        assert paper['loss'] == pytest.approx(losses[paper['id']], rel=1e-4)
+        thresholds = metrics['thresholds']['by_label']
+        accepted = {label for label, score in scores.items() if score >= thresholds[label]}
+        assert [row['label'] for row in paper['predictions']] == sorted(
+            labels | accepted, key=lambda label: -scores[label]
+        )
+        for row in paper['predictions']:
+            assert row['score'] == pytest.approx(scores[row['label']], rel=1e-4)
+            assert row['threshold'] == pytest.approx(thresholds[row['label']], rel=1e-5)
+            assert row['accepted'] == (row['label'] in accepted)
+
+
+def test_the_worst_papers_are_explained_as_the_export_explains_them(reviewed):
+    model_dir, _, review = reviewed
+    explain = tf.saved_model.load(str(model_dir / 'export' / '1')).signatures[features.EXPLAIN_SIGNATURE]
+    for paper in review['worst_papers']:
+        text = {name: tf.constant([paper[name]]) for name in ('title', 'abstract')}
+        answer = explain(**text, k=tf.constant(100), n=tf.constant(5))
+        labels = [label.decode() for label in answer['labels'].numpy()[0]]
+        for row in paper['predictions']:
+            place = labels.index(row['label'])
+            assert [part['ngram'].encode() for part in row['explanation']] == [
+                ngram for ngram in answer['explanations'].numpy()[0, place] if ngram
+            ]
+            assert [part['contribution'] for part in row['explanation']] == pytest.approx(
+                answer['contributions'].numpy()[0, place, : len(row['explanation'])].tolist(), rel=1e-3
+            )
+
+
+def test_likely_label_errors_contradict_the_data_of_held_out_papers(reviewed, prepared_dir):
+    model_dir, _, review = reviewed
+    papers = validation_papers(prepared_dir, model_dir)
+    errors = review['label_errors']
+    assert errors['papers'] == len(papers)
+    assert errors['method'].startswith('Confident learning (Northcutt, Jiang and Chuang, 2021)')
+    assert errors['found']
+    for error in errors['found']:
+        text, labels, scores = papers[error['id']]
+        assert error['title'] == text['title']
+        assert error['in_data'] == (error['label'] in labels)
+        assert error['score'] == pytest.approx(scores[error['label']], rel=1e-4)
+        # What is usual for papers that are of the model's mind.
+        usual = [
+            scores[error['label']]
+            for _, labels, scores in papers.values()
+            if (error['label'] in labels) != error['in_data']
+        ]
+        mean = sum(usual) / len(usual)
+        assert error['score'] <= mean + 1e-6 if error['in_data'] else error['score'] >= mean - 1e-6
+
+
+def test_reliability_before_calibration_is_published_beside_that_after_it(reviewed, prepared_dir, tmp_path):
+    model_dir, _, _ = reviewed
+    after, before = ((model_dir / 'plots' / f'reliability{name}.csv').read_text() for name in ('', '_before'))
+    assert after != before
+    assert after.splitlines()[0] == before.splitlines()[0]
+    train(small(prepared_dir, tmp_path / 'raw', epochs=1, calibration=False))
+    after, before = ((tmp_path / 'raw' / 'plots' / f'reliability{name}.csv').read_text() for name in ('', '_before'))
+    assert after == before
