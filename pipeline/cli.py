@@ -309,9 +309,12 @@ def _serve(arguments: argparse.Namespace) -> Any:
     def run(beam_arguments: Sequence[str]) -> None:
         del beam_arguments
         outputs.require_completed(config.model_dir, 'train')
-        with quiet.importing_tensorflow():
-            from serving import server
-        server.run(config)
+        from serving import server
+
+        with contextlib.closing(server.listen(config)) as listener:
+            with quiet.importing_tensorflow():
+                pass
+            server.run(config, listener)
 
     return run
 

@@ -66,7 +66,6 @@ class Batcher(Generic[Model, Item]):
         *,
         batch_items: int,
         queue_items: int,
-        observe: Callable[[int], None] = lambda items: None,
     ) -> None:
         """Starts the thread.
 
@@ -75,9 +74,8 @@ class Batcher(Generic[Model, Item]):
             call: asks the model for the k best of each item, and n n-grams each; or raises.
             batch_items: so many at most in a call.
             queue_items: so many may wait.
-            observe: is told the size of each batch.
         """
-        self._current, self._call, self._observe = current, call, observe
+        self._current, self._call = current, call
         self._batch_items, self._queue_items = batch_items, queue_items
         self._jobs: collections.deque[_Job[Item]] = collections.deque()
         self._condition = threading.Condition()
@@ -98,11 +96,12 @@ class Batcher(Generic[Model, Item]):
             The model that did, and its answers in order.
 
         Raises:
-            RequestError: if too many wait already, or the model fails on an item.
+            RequestError: if too many wait already.
+            ItemError: if the model fails on an item.
         """
         job = _Job(items, k, n, asyncio.get_running_loop().create_future())
         with self._condition:
-            if self._ended or self._waiting + len(items) > max(self._queue_items, len(items) * (not self._waiting)):
+            if self._waiting and self._waiting + len(items) > self._queue_items:
                 raise RequestError(
                     503,
                     'overloaded',
@@ -162,7 +161,6 @@ class Batcher(Generic[Model, Item]):
         if not parts:
             return
         items = [item for part in parts for item in part.items]
-        self._observe(len(items))
         try:
             answers = self._call(model, items, max(part.job.k for part in parts), parts[0].job.n)
         except Exception as error:

@@ -81,7 +81,7 @@ class Protocol(asyncio.Protocol):
             )
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._state.connections.discard(self)  # type: ignore[arg-type]
+        self._state.connections.discard(self)
         if self._task:
             # Nobody waits for the answer.
             self._task.cancel()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import sys
@@ -29,6 +31,8 @@ HEADERS = [
     ('referrer-policy', 'no-referrer'),
     ('cross-origin-opener-policy', 'same-origin'),
 ]
+# From one look at connections that have timed out to the next.
+_CHECK_SECONDS = 0.2
 # For what was taken when the server was told to end.
 _FINISH_SECONDS = 30
 # Two threads take turns, the one that talks HTTP and the one that calls the model. By default each would keep the
@@ -36,23 +40,26 @@ _FINISH_SECONDS = 30
 _SWITCH_SECONDS = 0.0005
 
 
-def run(config: ServeConfig) -> None:
+def run(config: ServeConfig, listener: socket.socket) -> None:
     """Serves until SIGTERM or SIGINT.
 
+    Args:
+        config: how.
+        listener: what `listen` returned.
+
     Raises:
-        JobError: if the port is in use, or there is no model that can be used.
+        JobError: if there is no model that can be used.
     """
-    with contextlib.closing(_bind(config)) as listener:
-        service = Service(
-            Watcher(config.model_dir, poll_seconds=config.poll_seconds), config.model_dir, config.queue_papers
-        )
-        Protocol.timeouts = Timeouts(read=config.read_seconds)
-        sys.setswitchinterval(_SWITCH_SECONDS)
-        server = _Server(service, f'http://{_in_url(config.host)}:{listener.getsockname()[1]}')
-        try:
-            server.run([listener])
-        finally:
-            service.stop()
+    # Libraries are silenced; this is the server itself.
+    logging.getLogger('serving').setLevel(logging.INFO if config.verbose else logging.WARNING)
+    watcher = Watcher(config.model_dir, poll_seconds=config.poll_seconds)
+    service = Service(watcher, config.model_dir, config.queue_papers)
+    Protocol.timeouts = Timeouts(read=config.read_seconds)
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    try:
+        _Server(service, f'http://{_in_url(config.host)}:{listener.getsockname()[1]}').run([listener])
+    finally:
+        service.stop()
 
 
 class _Server(uvicorn.Server):
@@ -64,6 +71,7 @@ class _Server(uvicorn.Server):
                 Front(make_app(service), service),
                 http=Protocol,
                 ws='none',
+                proxy_headers=False,
                 log_config=None,
                 headers=HEADERS,
                 server_header=False,
@@ -74,13 +82,14 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._check_times()
         print(self._address, flush=True)
 
-    async def on_tick(self, counter: int) -> bool:
+    def _check_times(self) -> None:
         now = time.monotonic()
         for connection in list(self.server_state.connections):
             connection.check_time(now)  # type: ignore[union-attr]
-        return await super().on_tick(counter)
+        asyncio.get_running_loop().call_later(_CHECK_SECONDS, self._check_times)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._service.ready = False
@@ -97,7 +106,12 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def _bind(config: ServeConfig) -> socket.socket:
+def listen(config: ServeConfig) -> socket.socket:
+    """Takes the port. Clients that connect before the model is loaded wait for it.
+
+    Raises:
+        JobError: if it is in use, or cannot be had.
+    """
     listener = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(

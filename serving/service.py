@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from serving.batching import Batcher, ItemError
 from serving.errors import RequestError
 from serving.metrics import ServerMetrics
 
+_log = logging.getLogger(__name__)
 # Papers in a call; more make it no faster, and those behind wait longer.
 _BATCH_PAPERS = 64
 
@@ -34,13 +36,14 @@ class Service:
         self._watcher, self._model_dir = watcher, model_dir
         self._labels: weakref.WeakKeyDictionary[LoadedExport, tagging.Labels] = weakref.WeakKeyDictionary()
         self._batcher: Batcher[LoadedExport, tagging.Text] = Batcher(
-            watcher.current, self._call, batch_items=_BATCH_PAPERS, queue_items=queue_papers, observe=self._observe
+            watcher.current, self._call, batch_items=_BATCH_PAPERS, queue_items=queue_papers
         )
         self.metrics = ServerMetrics(watcher, lambda: self._batcher.waiting)
         # Whether it goes on taking requests.
         self.ready = True
-        self._call(watcher.current(), [(b'', b'')], 1, 0)
-        self._call(watcher.current(), [(b'', b'')], 1, 1)
+        # The first call of a signature takes longer.
+        for n in (0, 1):
+            tagging.predictions(watcher.current(), self._labels_of(watcher.current()), [(b'', b'')], 1, n)
 
     async def tag(self, body: bytes) -> bytes:
         """Answers a request for labels.
@@ -54,6 +57,7 @@ class Service:
         try:
             model, answers = await self._batcher.submit(texts, request.top_k, request.explain)
         except ItemError as error:
+            _log.warning('The model fails on a paper: %s', first_line(error.error))
             raise RequestError(
                 500,
                 'model_failed',
@@ -96,15 +100,13 @@ class Service:
         self._watcher.stop()
 
     def _call(self, model: LoadedExport, papers: Sequence[tagging.Text], k: int, n: int) -> list[list[dict[str, Any]]]:
+        self.metrics.batch(len(papers))
         return tagging.predictions(model, self._labels_of(model), papers, k, n)
 
     def _labels_of(self, model: LoadedExport) -> tagging.Labels:
         if (labels := self._labels.get(model)) is None:
             labels = self._labels[model] = tagging.Labels(model)
         return labels
-
-    def _observe(self, papers: int) -> None:
-        self.metrics.batch(papers)
 
     def _published(self, name: str, version: str) -> bytes | None:
         """Reads a file that `train` publishes of the greatest version, if that is the one."""

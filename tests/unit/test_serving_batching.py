@@ -1,0 +1,202 @@
+"""Requests that come together are answered together; what is wrong with one is told to that one."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from serving.batching import Batcher, ItemError
+from serving.errors import RequestError
+
+
+class Model:
+    """Stands for a model that can be held back; it says the number of an item, and what else it was asked."""
+
+    def __init__(self, version='1'):
+        self.version = version
+        self.calls = []
+        self.then = lambda: None
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def call(self, items, k, n):
+        self.calls.append((list(items), k, n))
+        assert self.go_on.wait(10)
+        if items[0] != 'first':
+            self.then()
+        if 'bad' in items:
+            raise ValueError('it is bad')
+        return [[f'{item}{rank}' for rank in range(k)] for item in items]
+
+
+class Served:
+    """A batcher with its model."""
+
+    def __init__(self, **limits):
+        self.model = Model()
+        self.batcher = Batcher(
+            lambda: self.model,
+            lambda model, items, k, n: model.call(items, k, n),
+            **{'batch_items': 4, 'queue_items': 100, **limits},
+        )
+
+    async def hold(self):
+        """Has the model busy with something else; returns what waits for that."""
+        self.model.go_on.clear()
+        self.model.calls.clear()
+        first = asyncio.create_task(self.batcher.submit(['first'], 1, 0))
+        while not self.model.calls:
+            await asyncio.sleep(0.001)
+        self.model.calls.clear()
+        return first
+
+    async def ask(self, *requests):
+        """Asks all at once while the model is busy; returns the answers."""
+        first = await self.hold()
+        tasks = [asyncio.create_task(self.batcher.submit(*request)) for request in requests]
+        await asyncio.sleep(0.01)
+        self.model.go_on.set()
+        await first
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.fixture
+def served():
+    made = []
+
+    def make(**limits):
+        made.append(Served(**limits))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.model.go_on.set()
+        one.batcher.stop()
+
+
+def answers(found):
+    return [answer for _, answer in found]
+
+
+def test_one_request_is_answered_at_once(served):
+    one = served()
+    begin = time.monotonic()
+    model, found = asyncio.run(one.batcher.submit(['a', 'b'], 2, 3))
+    assert (model.version, found) == ('1', [['a0', 'a1'], ['b0', 'b1']])
+    assert one.model.calls == [(['a', 'b'], 2, 3)]
+    assert time.monotonic() - begin < 1
+
+
+def test_requests_that_come_together_make_one_call_and_each_gets_as_many_labels_as_it_asked_for(served):
+    one = served()
+    found = asyncio.run(one.ask((['a'], 1, 0), (['b', 'c'], 3, 0), (['d'], 2, 0), (['e'], 1, 0)))
+    assert answers(found) == [[['a0']], [['b0', 'b1', 'b2'], ['c0', 'c1', 'c2']], [['d0', 'd1']], [['e0']]]
+    assert one.model.calls == [(['a', 'b', 'c', 'd'], 3, 0), (['e'], 1, 0)]
+
+
+def test_explanations_are_asked_for_apart_and_with_none_but_their_like(served):
+    one = served()
+    asyncio.run(one.ask((['a'], 1, 0), (['b'], 2, 5), (['c'], 9, 0), (['d'], 2, 5), (['e'], 3, 5)))
+    assert one.model.calls == [(['a', 'c'], 9, 0), (['b', 'd'], 2, 5), (['e'], 3, 5)]
+
+
+def test_a_large_request_gives_way_to_small_ones_between_its_batches(served):
+    one = served()
+    large = [f'x{number}' for number in range(10)]
+    found = asyncio.run(one.ask((large, 1, 0), (['a'], 1, 0), (['b'], 1, 0)))
+    assert answers(found) == [[[f'{name}0'] for name in large], [['a0']], [['b0']]]
+    assert [items for items, _, _ in one.model.calls] == [large[:4], ['a', 'b', *large[4:6]], large[6:]]
+
+
+def test_all_papers_of_a_request_are_answered_by_one_model_though_another_takes_over(served):
+    one = served()
+    old = one.model
+
+    async def ask():
+        first = await one.hold()
+        large = asyncio.create_task(one.batcher.submit(list('abcdefgh'), 1, 0))
+        await asyncio.sleep(0.01)
+        # When half of it has been asked for.
+        old.then = lambda: setattr(one, 'model', Model('2'))
+        old.go_on.set()
+        await first
+        small = asyncio.create_task(one.batcher.submit(['z'], 1, 0))
+        return await asyncio.gather(large, small)
+
+    (model, found), (small_model, _) = asyncio.run(ask())
+    assert (model.version, small_model.version) == ('1', '2')
+    assert found == [[f'{name}0'] for name in 'abcdefgh']
+
+
+def test_an_item_on_which_the_model_fails_is_named_to_its_request_and_harms_no_other(served):
+    one = served(batch_items=8)
+    found = asyncio.run(one.ask((['a'], 1, 0), (['b', 'c', 'bad', 'd'], 1, 0), (['e', 'f'], 1, 0)))
+    assert found[0][1] == [['a0']]
+    assert found[2][1] == [['e0'], ['f0']]
+    assert isinstance(found[1], ItemError)
+    assert (found[1].index, str(found[1].error)) == (2, 'it is bad')
+    assert answers([asyncio.run(one.batcher.submit(['g'], 1, 0))]) == [[['g0']]]
+
+
+def test_the_place_of_a_bad_item_is_told_of_large_requests_too(served):
+    one = served()
+    with pytest.raises(ItemError) as caught:
+        asyncio.run(one.batcher.submit([*'abcdef', 'bad', *'ghij'], 1, 0))
+    assert caught.value.index == 6
+    assert one.batcher.waiting == 0
+
+
+def test_more_than_the_queue_holds_is_refused_but_for_a_request_that_comes_alone(served):
+    one = served(queue_items=3)
+
+    async def ask():
+        assert len((await one.batcher.submit(list('abcdef'), 1, 0))[1]) == 6
+        first = await one.hold()
+        some = asyncio.create_task(one.batcher.submit(['a', 'b'], 1, 0))
+        await asyncio.sleep(0.01)
+        with pytest.raises(RequestError) as caught:
+            await one.batcher.submit(['c', 'd'], 1, 0)
+        one.model.go_on.set()
+        await asyncio.gather(first, some)
+        return caught.value
+
+    error = asyncio.run(ask())
+    assert (error.status, error.headers) == (503, {'Retry-After': '1'})
+    assert error.body['error'] == {
+        'code': 'overloaded',
+        'message': '2 papers wait for the model already. Ask again in a second.',
+    }
+
+
+def test_what_nobody_waits_for_is_not_computed(served):
+    one = served()
+
+    async def ask():
+        first = await one.hold()
+        gone, stays = (asyncio.create_task(one.batcher.submit([name], 1, 0)) for name in ('gone', 'stays'))
+        await asyncio.sleep(0.01)
+        gone.cancel()
+        await asyncio.sleep(0.01)
+        one.model.go_on.set()
+        await asyncio.gather(first, stays)
+
+    asyncio.run(ask())
+    assert [items for items, _, _ in one.model.calls] == [['stays']]
+    assert one.batcher.waiting == 0
+
+
+def test_it_ends_when_what_waits_is_answered(served):
+    one = served()
+
+    async def ask():
+        first = await one.hold()
+        task = asyncio.create_task(one.batcher.submit(['a'], 1, 0))
+        await asyncio.sleep(0.01)
+        ended = asyncio.create_task(asyncio.to_thread(one.batcher.stop))
+        await asyncio.sleep(0.01)
+        one.model.go_on.set()
+        await asyncio.gather(first, ended)
+        return await task
+
+    assert asyncio.run(ask())[1] == [['a0']]
