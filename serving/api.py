@@ -162,11 +162,8 @@ def read_request(body: bytes) -> SomePapers | OnePaper:
             ) from error
         raise RequestError(400, 'invalid_json', f'The body is not JSON: {error}.') from error
     if not isinstance(value, dict):
-        raise RequestError(
-            422,
-            'wrong_type',
-            'The body should be a JSON object: {"papers": [...]}, or {"title": ..., "abstract": ...}.',
-        )
+        what = '{"papers": [...]}, or {"title": "...", "abstract": "..."}'
+        raise RequestError(422, 'wrong_type', f'The body should be a JSON object: {what}.')
     try:
         request = SomePapers.model_validate(value) if 'papers' in value else OnePaper.model_validate(value)
     except ValidationError as error:
@@ -183,12 +180,17 @@ def read_request(body: bytes) -> SomePapers | OnePaper:
     return request
 
 
+# In place of pydantic's words, which speak of Python.
+_WORDS = {'extra_forbidden': 'There is no such field', 'model_type': 'Input should be an object'}
+
+
 def _explain(error: ValidationError) -> RequestError:
     """Says of the first thing that is wrong what, where, and how it should be."""
     first = error.errors(include_url=False, include_input=False)[0]
     where = place(first['loc'])
     more = error.error_count() - 1
-    message = f'{where}: {first["msg"]}{f" (and {more} more)" if more else ""}.'
+    what = _WORDS.get(first['type'], first['msg'])
+    message = f'{where}: {what}{f" (and {more} more)" if more else ""}.'
     return RequestError(422, first['type'], message, at=where)
 
 

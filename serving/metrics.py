@@ -61,6 +61,10 @@ class ServerMetrics:
         requests.inc()
         histogram.observe(seconds)
 
+    def refused(self, status: int) -> None:
+        """Counts a request that was refused before its path mattered."""
+        self._requests.labels('none', str(status)).inc()
+
     def batch(self, papers: int) -> None:
         """Counts a call of the model."""
         self._papers.inc(papers)

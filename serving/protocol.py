@@ -47,6 +47,8 @@ class Protocol(asyncio.Protocol):
 
     timeouts = Timeouts()
     max_connections = 1000
+    # Is told the status of each request that the application never saw.
+    refused: Callable[[int], None] = staticmethod(lambda status: None)
 
     def __init__(
         self,
@@ -86,10 +88,8 @@ class Protocol(asyncio.Protocol):
             # Nobody waits for the answer.
             self._task.cancel()
 
-    def eof_received(self) -> bool:
-        # Who has sent all may still read the answer.
-        self._closing = True
-        return self._task is not None
+    def eof_received(self) -> None:
+        """Takes the end of what a client sends for the end of the client, as nginx does; the transport closes."""
 
     def data_received(self, data: bytes) -> None:
         if self._lingering:
@@ -234,6 +234,7 @@ class Protocol(asyncio.Protocol):
 
     def _refuse(self, error: RequestError) -> None:
         """Answers what is not even taken, and reads on for a while: who still sends would not see the answer."""
+        self.refused(error.status)
         self._write(_Answer.of(error), keep_alive=False)
         self._buffer.clear()
         self._head = self._chunks = None

@@ -55,6 +55,7 @@ def run(config: ServeConfig, listener: socket.socket) -> None:
     watcher = Watcher(config.model_dir, poll_seconds=config.poll_seconds)
     service = Service(watcher, config.model_dir, config.queue_papers)
     Protocol.timeouts = Timeouts(read=config.read_seconds)
+    Protocol.refused = staticmethod(service.metrics.refused)
     sys.setswitchinterval(_SWITCH_SECONDS)
     try:
         _Server(service, f'http://{_in_url(config.host)}:{listener.getsockname()[1]}').run([listener])
