@@ -21,6 +21,16 @@ PRECISION_RECALL_FILE = f'{features.PLOTS_DIR}/precision_recall.csv'
 MOST_DEAD_LETTERS = 200
 _EXCERPT = 300
 
+# What the report needs of each file.
+_OVERVIEW = (
+    'years', 'labels_per_paper', 'label_pairs', 'words_per_paper', 'document_frequencies', 'distinctive_ngrams',
+)  # fmt: skip
+_REVIEW = ('intervals', 'confusions', 'worst_papers', 'label_errors')
+_LABELS = (
+    'label', 'training_papers', 'test_papers', 'threshold', 'given', 'precision', 'recall', 'f1', 'average_precision',
+)  # fmt: skip
+_RELIABILITY = ('pairs_of', 'pairs', 'mean_score', 'share')
+
 Row = Mapping[str, str]
 
 
@@ -88,7 +98,7 @@ def read_data(folder: str) -> Data:
         folder,
         statistics=_json(folder, features.STATISTICS_FILE, '--data_dir', 'prepare', ('splits', 'labels', 'ngrams')),
         manifest=_json(folder, features.MANIFEST_FILE, '--data_dir', 'prepare', ('config', 'inputs')),
-        overview=_json_or_none(folder, features.OVERVIEW_FILE),
+        overview=_json_or_none(folder, features.OVERVIEW_FILE, 'prepare', _OVERVIEW),
     )
 
 
@@ -99,12 +109,12 @@ def read_model(folder: str) -> Model:
     return Model(
         folder,
         metrics=metrics,
-        history=_table(folder, features.HISTORY_FILE) or (),
-        labels=_table(folder, features.LABEL_FIGURES_FILE, '\t') or (),
-        precision_recall=_table(folder, PRECISION_RECALL_FILE),
-        reliability=_table(folder, RELIABILITY_FILE),
-        reliability_before=_table(folder, RELIABILITY_BEFORE_FILE),
-        review=_json_or_none(folder, features.REVIEW_FILE),
+        history=_table(folder, features.HISTORY_FILE, ('epoch', 'loss', 'learning_rate')) or (),
+        labels=_table(folder, features.LABEL_FIGURES_FILE, _LABELS, '\t') or (),
+        precision_recall=_table(folder, PRECISION_RECALL_FILE, ('label', 'precision', 'recall')),
+        reliability=_table(folder, RELIABILITY_FILE, _RELIABILITY),
+        reliability_before=_table(folder, RELIABILITY_BEFORE_FILE, _RELIABILITY),
+        review=_json_or_none(folder, features.REVIEW_FILE, 'train', _REVIEW),
     )
 
 
@@ -117,7 +127,7 @@ def read_scored(folder: str) -> Scored:
     ]
     if windows and not outputs.exists(outputs.join(folder, outputs.COMPLETED)):
         raise JobError(
-            f'--scored {folder} holds {len(windows)} windows of a streaming job. Name one of them, '
+            f'--scored {folder} holds windows of a streaming job. Name one of them, '
             f'such as {windows[-1].removesuffix("/" + outputs.COMPLETED)}.'
         )
     outputs.require_completed(folder, 'score')
@@ -149,13 +159,18 @@ def _first_missing(content: Any, keys: Sequence[str]) -> str:
     return next(key for key in keys if not isinstance(content, dict) or key not in content)
 
 
-def _json_or_none(folder: str, name: str) -> Mapping[str, Any] | None:
+def _json_or_none(folder: str, name: str, command: str, keys: Sequence[str]) -> Mapping[str, Any] | None:
     path = outputs.join(folder, name)
     if not outputs.exists(path):
         return None
     content = _parsed(path)
     if not isinstance(content, dict):
-        raise JobError(f'{path} holds no JSON object: it is damaged. Run the command that made its folder again.')
+        raise JobError(f'{path} holds no JSON object: it is damaged. Run "arxiv-tagger {command}" again.')
+    if not set(keys) <= content.keys():
+        raise JobError(
+            f'{path} has no "{_first_missing(content, keys)}", as another version wrote it. '
+            f'Run "arxiv-tagger {command}" again.'
+        )
     return content
 
 
@@ -166,7 +181,7 @@ def _parsed(path: str) -> Any:
         raise JobError(f'{path} is no JSON ({error}): it is damaged. Run the command that wrote it again.') from error
 
 
-def _table(folder: str, name: str, separator: str = ',') -> Sequence[Row] | None:
+def _table(folder: str, name: str, columns: Sequence[str], separator: str = ',') -> Sequence[Row] | None:
     path = outputs.join(folder, name)
     if not outputs.exists(path):
         return None
@@ -174,7 +189,13 @@ def _table(folder: str, name: str, separator: str = ',') -> Sequence[Row] | None
         text = outputs.read_bytes(path).decode()
     except UnicodeDecodeError as error:
         raise JobError(f'{path} is no UTF-8: it is damaged. Run the command that wrote it again.') from error
-    rows = list(csv.DictReader(io.StringIO(text, newline=''), delimiter=separator, quoting=csv.QUOTE_MINIMAL))
+    reader = csv.DictReader(io.StringIO(text, newline=''), delimiter=separator)
+    for column in columns:
+        if column not in (reader.fieldnames or ()):
+            raise JobError(
+                f'{path} has no column "{column}", as another version wrote it. Run "arxiv-tagger train" again.'
+            )
+    rows = list(reader)
     if any(None in row or None in row.values() for row in rows):
         raise JobError(f'{path} has a line that is cut off: it is damaged. Run the command that wrote it again.')
     return rows

@@ -156,7 +156,7 @@ def labels_table(rows: Sequence[Row]) -> Part:
         kind='labels',
         name='labels-table',
         title=f'{words.count(good)} of {words.plural(len(rows), "label")} have an F1 of 0.5 or more; '
-        f'{words.count(never)} are never given',
+        f'{words.count(never)} {"is" if never == 1 else "are"} never given',
         content={'columns': [_COLUMNS[column] for column in columns], 'rows': cells},
         note='Figures of the test papers, at the thresholds. A dash: not defined, as no test paper has the '
         'label or none '
