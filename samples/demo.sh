@@ -1,5 +1,5 @@
 #!/bin/sh
-# Takes the two sample dumps through all of arxiv-tagger: prepare, train, evaluate, score. `make demo` runs it.
+# Takes the two sample dumps through all of arxiv-tagger: prepare, train, evaluate, score, report. `make demo` runs it.
 set -eu
 cd -- "$(dirname -- "$0")/.."
 PATH="$PWD/.venv/bin:$PATH"
@@ -16,6 +16,7 @@ run arxiv-tagger prepare --input samples/train.csv.zst --output_dir $out/data --
 run arxiv-tagger train --data_dir $out/data --model_dir $out/model --overwrite
 run arxiv-tagger evaluate --model_dir $out/model --input samples/new_dump.jsonl.gz --output $out/metrics.json
 run arxiv-tagger score --input samples/new_dump.jsonl.gz --model_dir $out/model --output_dir $out/tagged --overwrite
+run arxiv-tagger report --data_dir $out/data --model_dir $out/model --scored $out/tagged --output_dir $out/report --overwrite
 
 printf '\nTen of the new papers\n'
 python samples/show_tagged.py $out/tagged --dump samples/new_dump.jsonl.gz
@@ -28,6 +29,11 @@ What was made
   $out/model/            the model: ${export#"$out"/model/} is a SavedModel, strings in, labels out; metrics.json, model_card.md, labels.tsv
   $out/metrics.json      how well it does on the new papers
   $out/tagged/           every new paper with its labels, JSON Lines
+
+What to look at
+  $out/report/report.html   data, training, model and new papers in pictures: open it in a browser
+  http://127.0.0.1:8501     a page that asks the model for a paper's subjects while you type, once this runs:
+                            .venv/bin/arxiv-tagger serve --model_dir $out/model
 
 What to try next, with .venv/bin on your PATH
   your own papers        arxiv-tagger prepare --input 'dumps/*.json' --output_dir build/mine   (then train; see arxiv-tagger prepare --help)
