@@ -53,9 +53,8 @@ def model_section(model: Model) -> Section:
 
 
 def _tile(name: str, figures: Mapping[str, Any], intervals: Mapping[str, Sequence[float]]) -> Tile:
-    short, meaning = _FIGURES[name]
-    between = f'{intervals[name][0]:.3f} to {intervals[name][1]:.3f}' if name in intervals else meaning
-    return Tile(words.figure(figures[name]), short, between)
+    between = f'{intervals[name][0]:.3f} to {intervals[name][1]:.3f}' if name in intervals else ''
+    return Tile(words.figure(figures[name]), _FIGURES[name][0], between)
 
 
 def _blocks(model: Model) -> Iterator[Block]:
@@ -80,7 +79,7 @@ def overall(model: Model) -> Block:
     if not names:
         return Line(name='overall', title='There are no figures', text='No test paper has a label.')
     review = (model.review or {}).get('intervals', {})
-    intervals = {name: pair for name, pair in review.get('figures', {}).items() if None not in pair}
+    intervals = {name: pair for name, pair in review.get('figures', {}).items() if name in names and None not in pair}
 
     def draw(axes: Axes) -> None:
         for place, name in enumerate(names):
@@ -106,6 +105,8 @@ def overall(model: Model) -> Block:
             f'Filled: test papers, with {level} intervals (bootstrap over papers, {words.count(review["replicates"])} '
             'replicates). Hollow: validation papers, on which calibration and thresholds were chosen.'
         )
+        if len(intervals) < len(names):
+            note += ' Figures without an interval are means over labels, of which rare ones have a few papers.'
     else:
         note = 'Filled: test papers. Hollow: validation papers. Run "arxiv-tagger train" again for intervals.'
     return Picture(

@@ -158,7 +158,7 @@ def test_the_model_is_described_with_its_intervals(model):
     section = model_section.model_section(model)
     assert [(tile.value, tile.detail) for tile in section.tiles[:2]] == [
         ('0.750', '0.700 to 0.800'),
-        ('0.800', 'right labels first'),
+        ('0.800', ''),
     ]
     overall = section.blocks[0]
     assert plain(overall.title) == 'The first label is right for 75 % of the test papers (70 to 80 %)'
