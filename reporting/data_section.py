@@ -132,6 +132,10 @@ def years(counts: Mapping[str, int]) -> Block:
             text=f'None of {words.plural(unknown, "paper")} says when it was changed last, so there are no '
             'years to show.',
         )
+    if len(known) == 1 and not unknown:
+        (year,) = known
+        text = f'All of {words.plural(known[year], "paper")} were changed last in {year}.'
+        return Line(name='years', title=f'The papers are of one year, {year}', text=text)
     half = laws.quantile(known, 0.5)
     span = range(min(known), max(known) + 1)
     top = max(known, key=lambda year: known[year])

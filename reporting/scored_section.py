@@ -29,7 +29,7 @@ def scored_section(scored: Scored | None, drift: Mapping[str, Any] | None, data:
         statistics = scored.statistics
         rejected = sum(statistics['rejected'].values())
         labels = sum(statistics['accepted_labels'].values())
-        lead = f'{scored.folder}, tagged by version {statistics.get("model_version", "?")} of the model.'
+        lead = f'{scored.folder}, {_when_and_by_what(statistics)}.'
         tiles = [
             Tile(
                 words.count(statistics['tagged']), 'papers tagged', f'of {words.plural(statistics["read"], "record")}'
@@ -53,6 +53,20 @@ def _blocks(scored: Scored | None, drift: Mapping[str, Any] | None, data: Data |
         yield Line(name='months', title='How well the model did by month is not shown', text=text)
     if scored:
         yield from rejections(scored)
+
+
+def _when_and_by_what(statistics: Mapping[str, Any]) -> str:
+    """Which versions of the model tagged the papers; of a window of a streaming job also when it was.
+
+    >>> _when_and_by_what({'model_version': '4'})
+    'tagged by version 4 of the model'
+    >>> _when_and_by_what({'model_versions': {'1': 9, '2': 3}, 'window': {'start': '12:00Z', 'end': '12:05Z'}})
+    'from 12:00Z to 12:05Z, tagged by version 1 and 2 of the model'
+    """
+    versions = sorted(statistics.get('model_versions') or {statistics.get('model_version', 'unknown')})
+    window = statistics.get('window')
+    when = f'from {window["start"]} to {window["end"]}, ' if window else ''
+    return f'{when}tagged by version {words.listed(versions)} of the model'
 
 
 def predicted(statistics: Mapping[str, Any], training: Mapping[str, Any] | None) -> Block:
@@ -142,7 +156,7 @@ def rejections(scored: Scored) -> Iterator[Block]:
         yield Part(
             kind='dead_letters',
             name='dead-letters',
-            title=f'The first {shown} of {words.plural(total, "dead letter")}' if total > shown else 'The dead letters',
+            title=f'{shown} of {words.plural(total, "dead letter")}' if total > shown else 'All dead letters',
             content=scored.dead_letters,
             note=f'At most {MOST_DEAD_LETTERS} are shown, each with the begin of its record.',
         )

@@ -51,7 +51,7 @@ def test_the_page_has_a_section_for_each_input_and_loads_nothing(report):
 
 def test_each_picture_is_a_file_too(report):
     names = {path.stem for path in (report / 'pictures').iterdir()}
-    assert {'accounting', 'years', 'labels', 'labels-a-paper', 'words', 'together', 'splits', 'zipf', 'heaps'} <= names
+    assert {'accounting', 'labels', 'labels-a-paper', 'words', 'together', 'splits', 'zipf', 'heaps'} <= names
     assert {'loss', 'figures', 'learning-rate', 'overall', 'precision-recall', 'reliability'} <= names
     page = (report / 'report.html').read_text('utf-8')
     for name in names:

@@ -86,6 +86,7 @@ def test_years_without_papers_have_a_column_and_papers_without_a_year_are_counte
     assert picture.table.rows == [('2015', '3'), ('2016', '0'), ('2017', '0'), ('2018', '1')]
     assert picture.note.endswith(' 2 papers without a date are not shown.')
     assert data_section.years({'unknown': 7}).title == 'The papers have no dates'
+    assert data_section.years({'2019': 7}).title == 'The papers are of one year, 2019'
 
 
 def test_labels_are_described_by_the_first_and_the_middle_one():
@@ -257,7 +258,7 @@ def test_dead_letters_follow_what_was_rejected():
     scored = Scored('scored', SCORED, (LETTER,))
     picture, letters = scored_section.rejections(scored)
     assert plain(picture.title) == '1.5 % of the records were rejected, most of them as missing_title'
-    assert letters.title == 'The first 1 of 3 dead letters'
+    assert letters.title == '1 of 3 dead letters'
     (line,) = scored_section.rejections(Scored('scored', SCORED | {'rejected': {}}, ()))
     assert line.title == 'Nothing was rejected'
 

@@ -125,7 +125,7 @@ def test_the_table_is_sorted_by_keyboard(open_report, report):
 def test_every_picture_has_a_name_and_a_description(open_report, report):
     page = open_report(report)
     pictures = page.locator('figure svg')
-    assert pictures.count() >= 18
+    assert pictures.count() >= 17
     for picture in pictures.all():
         expect(picture).to_have_role('img')
         title = picture.locator('xpath=ancestor::figure').locator('h3').inner_text()
