@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from pipeline.config import MAX_EXPLAIN
 from serving.errors import RequestError, place
@@ -22,9 +22,17 @@ _ABSTRACT = (
     'architecture based solely on attention mechanisms.'
 )
 
-TopK = Annotated[int, Field(ge=1, le=MAX_TOP_K, description='Labels a paper, best first.')]
+
+def _whole(value: Any) -> Any:
+    """To JSON, 5.0 is an integer."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+TopK = Annotated[int, Field(ge=1, le=MAX_TOP_K, description='Labels a paper, best first.'), BeforeValidator(_whole)]
 Explain = Annotated[
-    int, Field(ge=0, le=MAX_EXPLAIN, description='N-grams to name that weigh most for each label; 0 for none.')
+    int,
+    Field(ge=0, le=MAX_EXPLAIN, description='N-grams to name that weigh most for each label; 0 for none.'),
+    BeforeValidator(_whole),
 ]
 
 

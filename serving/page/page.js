@@ -32,7 +32,7 @@ let known = { version: null, labels: new Map() };
 let announcing;
 
 const asking = new Asking({ paper: () => state, answered, failed, busy: (is) => (element('busy').hidden = !is) });
-const search = new Search({ labels: () => [...known.labels.values()].filter(isFree), add });
+const search = new Search({ labels: freeLabels, add });
 
 // ---- What the author does
 
@@ -92,6 +92,9 @@ element('copy').addEventListener('click', async () => {
   const text = asText(labels, nameOf);
   return notify((await copy(text)) ? `Copied: ${text}` : `The browser does not let the page copy. Select this: ${text}`);
 });
+element('search').addEventListener('focus', () => {
+  if (!known.version) learnLabels();
+});
 element('retry').addEventListener('click', () => asking.now());
 element('clear').addEventListener('click', () => {
   cleared = state;
@@ -140,8 +143,9 @@ async function learnLabels() {
     const { version, labels } = await allLabels();
     known = { version, labels: new Map(labels.map((label) => [label.label, label])) };
     changed();
+    search.refresh();
   } catch {
-    // What matters more, the suggestions, says so where the server does not answer; the next answer tries again.
+    // The suggestions, which matter more, say so where the server does not answer. The next answer tries again.
   }
 }
 
@@ -242,8 +246,8 @@ function undecided() {
   return suggested.map(({ label }) => label).filter((label) => !state.choices[label]);
 }
 
-function isFree({ label }) {
-  return state.choices[label] !== 'accepted';
+function freeLabels() {
+  return known.version && [...known.labels.values()].filter(({ label }) => state.choices[label] !== 'accepted');
 }
 
 function nameOf(label) {

@@ -21,8 +21,9 @@ function parts(text) {
 
 export class Search {
   /**
-   * @param {{labels: function(): {label: string, name: string}[], add: function(string): void}} page what can be added,
-   *   and what to call when one is picked
+   * @param {object} page
+   * @param {function(): ?{label: string, name: string}[]} page.labels what can be added; null: that is not known yet
+   * @param {function(string): void} page.add called with the label that is picked
    */
   constructor({ labels, add }) {
     this.input = document.getElementById('search');
@@ -45,11 +46,18 @@ export class Search {
 
   search() {
     const query = this.input.value.trim();
-    if (query) this.open(find(this.labels(), query));
+    const labels = this.labels();
+    if (query) this.open(find(labels ?? [], query));
     else this.close();
-    const none = Boolean(query) && !this.found.length;
-    this.none.textContent = none ? `The model has no other subject like “${query}”.` : '';
-    this.none.hidden = !none;
+    this.none.textContent = labels
+      ? `The model has no other subject like “${query}”.`
+      : 'The server has not said yet which subjects there are.';
+    this.none.hidden = !query || this.found.length > 0;
+  }
+
+  /** The labels have changed. */
+  refresh() {
+    if (this.input === document.activeElement && this.input.value) this.search();
   }
 
   open(found) {
@@ -92,7 +100,7 @@ export class Search {
     if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
       event.preventDefault();
       if (length) this.activate((this.active + (event.key === 'ArrowDown' ? 1 : length - 1)) % length);
-      else if (!this.input.value.trim()) this.open(this.labels());
+      else if (!this.input.value.trim()) this.open(this.labels() ?? []);
     } else if (event.key === 'Enter' && length) {
       event.preventDefault();
       this.pick(this.active);

@@ -29,6 +29,11 @@ def test_a_body_is_one_paper_or_some():
     assert ([paper.id for paper in some.papers], some.top_k, some.explain) == ([None, 'b'], 10, 0)
 
 
+def test_numbers_are_whole_as_json_has_them():
+    assert read({**PAPER, 'top_k': 3.0}).top_k == 3
+    assert error_of({**PAPER, 'top_k': 3.5})[:2] == (422, 'int_type')
+
+
 @pytest.mark.parametrize('example', api.REQUEST_BODY['content']['application/json']['examples'].values())
 def test_the_examples_are_taken(example):
     assert read(example['value']).top_k in (3, 5)

@@ -137,6 +137,12 @@ def test_the_description_has_every_address_with_examples_and_errors(service):
     one, some = content['schema']['anyOf']
     assert sorted(one['properties']) == ['abstract', 'explain', 'id', 'title', 'top_k']
     assert (some['properties']['papers']['maxItems'], some['additionalProperties']) == (512, False)
+    for body in (one, some):
+        limits = [
+            {name: body['properties'][field][name] for name in ('minimum', 'maximum', 'default')}
+            for field in ('top_k', 'explain')
+        ]
+        assert limits == [{'minimum': 1, 'maximum': 200, 'default': 10}, {'minimum': 0, 'maximum': 100, 'default': 0}]
     assert '$ref' not in json.dumps(content)
 
 
