@@ -15,7 +15,7 @@ test: .venv/installed  ## Runs all tests
 	@$(BIN)/python -m pytest $(ARGS)
 
 test-web: .venv/installed  ## Tests the page of serve in a browser (Debian: chromium); pictures of it come into build/web
-	@$(BIN)/python -m pytest tests/web $(ARGS)
+	@$(BIN)/python -m pytest tests/web -rs $(ARGS)
 
 test-elsewhere: .venv/installed  ## Tests what runs elsewhere: object stores, packages, Prism, the job for Dataflow: minutes
 	@$(BIN)/python -m pytest tests/elsewhere --ignore tests/elsewhere/test_flink.py $(ARGS)

@@ -11,6 +11,9 @@ from playwright import sync_api
 
 from tests.web.served import ABSTRACT, TITLE, Server
 
+# Two cores may be busy with more than this.
+sync_api.expect.set_options(timeout=15_000)
+
 # The system's own: Playwright would download one.
 CHROMIUM = next(filter(None, map(shutil.which, ['chromium', 'chromium-browser', 'google-chrome'])), None)
 
