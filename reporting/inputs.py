@@ -120,16 +120,13 @@ def read_model(folder: str) -> Model:
 
 def read_scored(folder: str) -> Scored:
     """Reads an output of `score`, or a window of a streaming job."""
-    windows = [
-        path
-        for name in outputs.children(folder)
-        if outputs.exists(path := outputs.join(folder, name, outputs.COMPLETED))
-    ]
-    if windows and not outputs.exists(outputs.join(folder, outputs.COMPLETED)):
-        raise JobError(
-            f'--scored {folder} holds windows of a streaming job. Name one of them, '
-            f'such as {windows[-1].removesuffix("/" + outputs.COMPLETED)}.'
-        )
+    if not outputs.exists(outputs.join(folder, outputs.COMPLETED)):
+        for name in reversed(outputs.children(folder)):
+            window = outputs.join(folder, name)
+            if outputs.exists(outputs.join(window, outputs.COMPLETED)):
+                raise JobError(
+                    f'--scored {folder} holds windows of a streaming job. Name one of them, such as {window}.'
+                )
     outputs.require_completed(folder, 'score')
     statistics = _json(folder, features.STATISTICS_FILE, '--scored', 'score', ('tagged', 'accepted_labels'))
     return Scored(folder, statistics, tuple(_dead_letters(outputs.join(folder, features.DEAD_LETTERS_DIR))))

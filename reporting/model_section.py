@@ -137,7 +137,9 @@ def overall(model: Model) -> Block:
 def labels_table(rows: Sequence[Row]) -> Part:
     """All labels with their figures: a table that can be sorted and searched."""
     # Without the archive, which the label begins with: 'Computer Science - Machine Learning'.
-    titles = {name: title.partition(' - ')[2] or title for title, name in taxonomy.category_titles().items()}
+    titles = {
+        name: title.partition(' - ')[2] if '.' in name else title for title, name in taxonomy.category_titles().items()
+    }
     columns = [column for column in _COLUMNS if rows and column in rows[0]]
     whole = {'training_papers', 'test_papers'}
     cells = [

@@ -201,6 +201,9 @@ def test_rows_of_the_labels_table_have_what_to_sort_by(model):
     last = part.content['rows'][-1]
     assert (last['label'], last['title']) == ('math.AG', 'Algebraic Geometry')
     assert last['cells'][3] == {'text': '–', 'value': ''}
+    # Its title has a dash, but no archive before it.
+    other = model_section.labels_table([{**model.labels[0], 'label': 'hep-th'}]).content['rows'][0]
+    assert other['title'] == 'High Energy Physics - Theory'
     assert part.content['rows'][0]['cells'][0] == {'text': '500', 'value': '500'}
 
 

@@ -177,7 +177,7 @@ def test_the_picture_of_the_readme(open_report, request, tmp_path):
         'report', '--output_dir', tmp_path / 'report', '--data_dir', demo / 'data', '--model_dir', demo / 'model',
         '--scored', demo / 'tagged',
     )  # fmt: skip
-    page = open_report(tmp_path / 'report' / 'report.html', viewport={'width': 1280, 'height': 1150})
+    page = open_report(tmp_path / 'report' / 'report.html', viewport={'width': 1280, 'height': 1420})
     page.evaluate("document.getElementById('model').scrollIntoView()")
     image = ROOT / 'docs' / 'images' / 'report.png'
     colours = Image.open(io.BytesIO(page.screenshot())).convert('RGB').quantize(128, dither=Image.Dither.NONE)
