@@ -87,7 +87,7 @@ def _drawn(
 def loss(history: Sequence[Row], kept: int) -> Picture:
     """Loss by epoch."""
     epochs, values = course(history, 'loss')
-    series = {'training': 'loss'} | ({'validation': 'val_loss'} if course(history, 'val_loss')[0] else {})
+    series = {'training': 'loss'} | ({'validation': 'val_log_loss'} if course(history, 'val_log_loss')[0] else {})
     fall = 1 - values[-1] / values[0] if values[0] else 0.0
     return Picture(
         name='loss',
@@ -101,7 +101,7 @@ def loss(history: Sequence[Row], kept: int) -> Picture:
         else 'Training papers are measured with dropout, validation papers without.',
         table=_table(
             history,
-            {'loss': 'training loss', 'val_loss': 'validation loss', 'val_brier_score': 'validation Brier score'},
+            {'loss': 'training loss', 'val_log_loss': 'validation loss', 'val_brier_score': 'validation Brier score'},
         ),
     )
 

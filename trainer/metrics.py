@@ -19,7 +19,7 @@ from trainer import thresholds as thresholds_lib
 from trainer.reliability import Reliability
 
 # Pairs and papers that are counted at a time: what is needed beside them stays below 100 MB, and sums below 2^63.
-_PAIRS = 1 << 20
+_PAIRS = 1 << 18
 _PAPERS = 1 << 16
 
 FIGURES = (
@@ -40,6 +40,7 @@ FIGURES = (
     'expected_calibration_error',
     'expected_calibration_error_top',
     'brier_score',
+    'log_loss',
 )
 
 
@@ -226,6 +227,7 @@ class StreamingMetrics:
         - `expected_calibration_error`, `expected_calibration_error_top`: see `Reliability`; of all (paper, label)
           pairs, and of each paper's label with the highest score alone.
         - `brier_score`: mean over (paper, label) pairs of (score - y)^2, where y is 1 if the label applies and else 0.
+        - `log_loss`: mean over (paper, label) pairs of the binary cross-entropy; see `per_paper.cross_entropy`.
         """
         counts: dict[str, int | float | None] = {
             'papers': self.papers,

@@ -42,6 +42,7 @@ def addends(
         'example_f1': units(2 * found / (answered + relevant)),
         'all_right': ((found == answered) & (found == relevant)).astype(np.int64),
         'squared_errors': units(errors * errors).sum(axis=1),
+        'cross_entropy': units(cross_entropy(applies, scores)).sum(axis=1),
         **ranking.addends_at_k(applies, scores, propensities),
         **ranking.addends_of_ranks(applies, scores),
     }
@@ -73,4 +74,19 @@ def figures(sums: Mapping[str, int], papers: int, labels: int) -> dict[str, floa
         'hamming_loss': wrong / (papers * labels),
         'subset_accuracy': sums['all_right'] / papers,
         'brier_score': sums['squared_errors'] / UNITS / (papers * labels),
+        'log_loss': sums['cross_entropy'] / UNITS / (papers * labels),
     }
+
+
+def cross_entropy(applies: npt.NDArray[np.bool_], scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Computes the binary cross-entropy of each pair, with the natural logarithm; at most 16.2 of any.
+
+    Args:
+        applies: [papers, labels], whether the label applies.
+        scores: [papers, labels], each between 0 and 1; taken to be 1e-7 away from both, as Keras does.
+
+    Returns:
+        [papers, labels].
+    """
+    right = np.where(applies, scores.astype(np.float64), 1 - scores.astype(np.float64))
+    return -np.log(np.clip(right, 1e-7, 1 - 1e-7))

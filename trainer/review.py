@@ -30,8 +30,6 @@ _NGRAMS = 5
 _BATCH = 512
 # Probabilities of held-out papers that are kept: 512 MB.
 _PROBABILITIES = 1 << 27
-# Keras clips probabilities alike: float32 gives 0 and 1, whose logarithms are no numbers.
-_CLIPPED = 1e-7
 
 
 class IntervalsAndConfusions:
@@ -98,13 +96,8 @@ class HeldOut(NamedTuple):
 
     @property
     def losses(self) -> npt.NDArray[np.float64]:
-        """Binary cross-entropy of each paper, summed over the labels: -log(score), or -log(1 - score) where it has not.
-
-        float64 [papers]; the logarithm is natural.
-        """
-        told = np.where(self.applies, self.scores, np.float64(1) - self.scores)
-        summed: npt.NDArray[np.float64] = -np.log(np.clip(told, _CLIPPED, 1)).sum(axis=1)
-        return summed
+        """Binary cross-entropy of each paper, summed over the labels: float64 [papers]; see `per_paper`."""
+        return np.asarray(per_paper.cross_entropy(self.applies, self.scores).sum(axis=1))
 
 
 def held_out(data: Prepared, tagger: keras.Model, texts: Mapping[str, ReferencePaper]) -> HeldOut:

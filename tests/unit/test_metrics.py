@@ -86,6 +86,8 @@ def test_two_papers_by_hand():
             'expected_calibration_error': (7 * 0.1 + 0.6 + 0.6 + 0.3 + 0.8 + 0.1) / 12,
             'expected_calibration_error_top': (0.1 + 0.6) / 2,
             'brier_score': (0.1**2 + 0.8**2 + 0.3**2 + 7 * 0.1**2 + 0.6**2 + 0.6**2) / 12,
+            # What each score lacks to the truth, as above.
+            'log_loss': -np.log([*[0.9] * 8, 0.2, 0.7, 0.4, 0.4]).mean(),
         },
         rel=1e-7,
     )
@@ -112,6 +114,7 @@ def test_figures_equal_those_of_scikit_learn(labels, tied):
         'binary_accuracy': sklearn_metrics.accuracy_score(truth.ravel(), given_labels.ravel()),
         'binary_accuracy_of_predicting_nothing': 1 - truth.mean(),
         'brier_score': sklearn_metrics.brier_score_loss(truth.ravel(), scores.ravel().astype(float)),
+        'log_loss': sklearn_metrics.log_loss(truth.ravel(), scores.ravel().astype(float).clip(1e-7, 1 - 1e-7)),
         'precision_at_1': truth[np.arange(200), scores.argmax(axis=1)].mean(),
     }
     if tied:
