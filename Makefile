@@ -3,7 +3,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python; do \
     $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 
-.PHONY: help demo test test-unit test-web test-elsewhere test-flink flink-up flink-down prism hadolint lint style types imports bench bench-train bench-ablation bench-prepare bench-score bench-flink bench-drift lock clean
+.PHONY: help demo test test-unit test-web test-elsewhere test-flink flink-up flink-down prism hadolint lint style types imports bench bench-train bench-ablation bench-prepare bench-score bench-serve bench-flink bench-drift lock clean
 
 help:  ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -66,6 +66,9 @@ bench-prepare: .venv/installed  ## Measures speed and memory of prepare side by 
 
 bench-score: .venv/installed  ## Measures speed and memory of score beside a bare loop, into benchmarks/RESULTS.md (ARGS='...')
 	@$(BIN)/python benchmarks/score.py $(ARGS)
+
+bench-serve: .venv/installed  ## Measures speed of serve beside a bare loop, into benchmarks/RESULTS.md (ARGS='...')
+	@$(BIN)/python benchmarks/serve.py $(ARGS)
 
 bench-flink: .venv/installed  ## Measures prepare on Flink beside the local run, into benchmarks/RESULTS.md (ARGS=...)
 	@$(BIN)/python benchmarks/flink.py $(ARGS)

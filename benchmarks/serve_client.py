@@ -1,4 +1,4 @@
-"""Asks a server of `arxiv-tagger serve` for the labels of papers, one a request, and prints what it took as JSON.
+"""Asks a server of `arxiv-tagger serve` for the labels of papers, one a request, and writes what it took as JSON.
 
 With --clients, each asks again as soon as it is answered. With --rate, requests are sent at fixed times, whatever the
 server does, and a latency counts from the time when its request was due. It does as little as a client can: requests
@@ -23,7 +23,7 @@ _LENGTH = re.compile(rb'\r\ncontent-length: (\d+)\r\n', re.IGNORECASE)
 
 
 def main() -> None:
-    """Reads the flags, asks, prints."""
+    """Reads the flags, asks, and writes the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument('--port', type=int, required=True)
     parser.add_argument('--papers', required=True, metavar='FILE', help='JSON Lines, taken over and over')
@@ -31,15 +31,18 @@ def main() -> None:
     parser.add_argument('--warm_up_seconds', type=float, default=1)
     parser.add_argument('--clients', type=int, default=1, metavar='N', help='with --rate, connections at most')
     parser.add_argument('--rate', type=float, metavar='N', help='requests a second')
+    parser.add_argument('--result', required=True, metavar='FILE')
     arguments = parser.parse_args()
     lines = pathlib.Path(arguments.papers).read_text('utf-8').splitlines()
     requests = itertools.cycle([_request(json.loads(line)) for line in lines])
     gc.freeze()
-    print(json.dumps(asyncio.run(_measure(arguments, requests))))
+    result = asyncio.run(_measure(arguments, requests))
+    pathlib.Path(arguments.result).write_text(json.dumps(result) + '\n', 'utf-8')
 
 
 async def _measure(arguments: argparse.Namespace, requests: Iterator[bytes]) -> dict[str, Any]:
     loop = asyncio.get_running_loop()
+    cpu_begin = time.process_time()
     begin = time.perf_counter() + arguments.warm_up_seconds
     end = begin + arguments.seconds
     clients: list[_Client] = []
@@ -54,17 +57,20 @@ async def _measure(arguments: argparse.Namespace, requests: Iterator[bytes]) -> 
         for client in clients:
             client.send(time.perf_counter())
         await asyncio.sleep(end - time.perf_counter())
-    cpu = time.process_time()
+    cpu_seconds = time.process_time() - cpu_begin
+    number = sum(len(client.answers) for client in clients)
     answers = [answer for client in clients for answer in client.answers if begin <= answer[0] < end]
     latencies = sorted(latency for _, latency, _ in answers)
     return {
         'answers': len(answers),
         'failed': sum(status != 200 for _, _, status in answers),
         'seconds': arguments.seconds,
+        'requests_a_second': len(answers) / arguments.seconds,
         'p50': latencies[len(latencies) // 2],
         'p99': latencies[int(len(latencies) * 0.99)],
         'max': latencies[-1],
-        'client_cpu_seconds': cpu,
+        'all_answers': number,
+        'client_us': 1e6 * cpu_seconds / number,
     }
 
 
@@ -111,7 +117,8 @@ class _Client(asyncio.Protocol):
             return
         length = _LENGTH.search(head + b'\r\n')
         status = _STATUS.match(head)
-        assert length and status, head
+        assert length, head
+        assert status, head
         if len(body) < int(length[1]):
             return
         now = time.perf_counter()
