@@ -9,7 +9,7 @@ import shutil
 import pytest
 from playwright import sync_api
 
-from tests.web.served import ABSTRACT, TITLE, Server
+from tests.web.served import ABSTRACT, ROOT, TITLE, Server
 
 # Two cores may be busy with more than this.
 sync_api.expect.set_options(timeout=15_000)
@@ -25,7 +25,13 @@ def pytest_addoption(parser):
 
 @pytest.fixture(scope='session')
 def served_model(request):
-    return request.config.getoption('--served-model') or request.getfixturevalue('model_dir')
+    if model := request.config.getoption('--served-model'):
+        return model
+    if request.config.getoption('--update-images'):
+        demo = ROOT / 'build' / 'demo' / 'model'
+        assert demo.is_dir(), '--update-images pictures what make demo makes: run it first'
+        return demo
+    return request.getfixturevalue('model_dir')
 
 
 @pytest.fixture(scope='session')

@@ -134,7 +134,7 @@ def test_the_page_prints_what_was_typed_and_chosen(new_tab, server):
 
 def test_the_picture_of_the_readme(new_tab, server, request):
     if not request.config.getoption('--update-images'):
-        pytest.skip("taken on demand: make test-web ARGS='--update-images --served-model build/demo/model'")
+        pytest.skip("taken on demand, of what make demo makes: make test-web ARGS='--update-images'")
     page = new_tab(server.url, color_scheme='light').page
     fill_in(page)
     image = ROOT / 'docs' / 'images' / 'page.png'
