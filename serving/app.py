@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from serving import api
-from serving.errors import RequestError
+from serving.errors import INTERNAL, RequestError
 from serving.service import Service
 
 _PAGE = pathlib.Path(__file__).with_name('page')
@@ -28,6 +28,7 @@ def make_app(service: Service) -> FastAPI:
         description='Which subjects of arXiv a paper has, by its title and abstract.',
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         swagger_ui_oauth2_redirect_url=None,
     )
     _add_errors(app)
@@ -51,9 +52,15 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:
         what = {404: 'there is nothing', 405: f'{request.method} is not answered'}.get(error.status_code, error.detail)
-        message = f'{request.url.path}: {what}. GET /openapi.json lists what there is.'
+        message = f'{request.scope["path"]}: {what}. GET /openapi.json lists what there is.'
         code = _CODES.get(error.status_code, 'error')
         return error_response(RequestError(error.status_code, code, message, headers=dict(error.headers or {})))
+
+    @app.exception_handler(Exception)
+    async def failure(request: Request, error: Exception) -> Response:
+        # It is raised again behind this, and the server logs it.
+        del request, error
+        return error_response(RequestError(500, 'internal', INTERNAL))
 
 
 def _add_api(app: FastAPI, service: Service) -> None:

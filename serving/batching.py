@@ -64,7 +64,7 @@ class Batcher(Generic[Model, Item]):
         current: Callable[[], Model],
         call: Call[Model, Item],
         *,
-        batch_items: int,
+        batch_items: Callable[[int, int], int],
         queue_items: int,
     ) -> None:
         """Starts the thread.
@@ -72,7 +72,7 @@ class Batcher(Generic[Model, Item]):
         Args:
             current: gives the model to use now; all papers of a request are answered by one.
             call: asks the model for the k best of each item, and n n-grams each; or raises.
-            batch_items: so many at most in a call.
+            batch_items: gives how many items to ask for in a call, at most, of those k and n.
             queue_items: so many may wait.
         """
         self._current, self._call = current, call
@@ -136,7 +136,8 @@ class Batcher(Generic[Model, Item]):
     def _next_batch(self, model: Model) -> list[_Part[Item]]:
         """Takes from the queue what can be asked together with its first job; large ones give way to others."""
         first = self._jobs[0]
-        room, parts, others, unfinished = self._batch_items, [], [], []
+        room = self._batch_items(first.k, first.n)
+        parts, others, unfinished = [], [], []
         while self._jobs and room:
             job = self._jobs.popleft()
             if job.answer.cancelled() or job.error:

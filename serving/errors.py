@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+INTERNAL = 'The server failed on this request. Its log says why.'
+
 
 class RequestError(Exception):
     """A request cannot be answered.

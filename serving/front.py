@@ -49,7 +49,8 @@ class Front:
         finally:
             seconds = time.perf_counter() - begin
             self._service.metrics.request(_name(scope['path']), status, seconds)
-            _log.info('%s %s %d %.1f ms', scope['method'], scope['path'], status, 1000 * seconds)
+            # As it was sent: what is behind its escapes could look like another line.
+            _log.info('%s %s %d %.1f ms', scope['method'], scope['raw_path'].decode(), status, 1000 * seconds)
 
     async def _tag(self, receive: Any, send: Any) -> None:
         body = b''

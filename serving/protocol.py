@@ -18,7 +18,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from serving import api
-from serving.errors import RequestError
+from serving.errors import INTERNAL, RequestError
 from serving.http_head import MAX_HEAD_BYTES, Chunks, Head, read_head, too_large
 
 _log = logging.getLogger(__name__)
@@ -189,7 +189,7 @@ class Protocol(asyncio.Protocol):
         except Exception:
             _log.exception('A request failed.')
         if not answer.complete:
-            answer = _Answer.of(RequestError(500, 'internal', 'The server failed on this request. Its log says why.'))
+            answer = _Answer.of(RequestError(500, 'internal', INTERNAL))
         keep_alive = head.keep_alive and not self._closing
         self._write(answer, keep_alive, head.method != b'HEAD')
         self._task = None

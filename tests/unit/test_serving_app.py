@@ -46,7 +46,9 @@ def service():
 def ask(service, method, path, **request):
     async def run():
         front = Front(web.make_app(service), service)
-        async with AsyncClient(transport=ASGITransport(front), base_url='http://h') as client:
+        async with AsyncClient(
+            transport=ASGITransport(front, raise_app_exceptions=False), base_url='http://h'
+        ) as client:
             return await client.request(method, path, **request)
 
     return asyncio.run(run())
@@ -68,6 +70,7 @@ def ask(service, method, path, **request):
         ('GET', '/page/page.js', 200, 'text/javascript; charset=utf-8', 'no-cache'),
         ('GET', '/page/..%2Fapp.py', 404, 'application/json', None),
         ('GET', '/page/%2e%2e', 404, 'application/json', None),
+        ('GET', '/v1/labels/', 404, 'application/json', 'no-store'),
         ('GET', '/docs', 404, 'application/json', None),
         ('GET', '/redoc', 404, 'application/json', None),
     ],
@@ -95,6 +98,23 @@ def test_errors_have_one_form(service):
         'code': 'not_found',
         'message': '/nothing: there is nothing. GET /openapi.json lists what there is.',
     }
+
+
+def test_a_failure_of_ours_is_told_without_its_details(service):
+    def fail():
+        raise ValueError('a secret')
+
+    service.labels = fail
+    answer = ask(service, 'GET', '/v1/labels')
+    assert (answer.status_code, answer.json()) == (
+        500,
+        {'error': {'code': 'internal', 'message': 'The server failed on this request. Its log says why.'}},
+    )
+
+
+def test_a_strange_host_is_no_matter(service):
+    for path, status in (('/healthz', 200), ('/nothing', 404)):
+        assert ask(service, 'GET', path, headers={'Host': '[::1'}).status_code == status
 
 
 def test_a_server_that_ends_says_that_it_is_not_ready_and_lives(service):

@@ -38,7 +38,7 @@ class Served:
         self.batcher = Batcher(
             lambda: self.model,
             lambda model, items, k, n: model.call(items, k, n),
-            **{'batch_items': 4, 'queue_items': 100, **limits},
+            **{'batch_items': lambda k, n: 4, 'queue_items': 100, **limits},
         )
 
     async def hold(self):
@@ -101,6 +101,12 @@ def test_explanations_are_asked_for_apart_and_with_none_but_their_like(served):
     assert one.model.calls == [(['a', 'c'], 9, 0), (['b', 'd'], 2, 5), (['e'], 3, 5)]
 
 
+def test_what_takes_longer_is_asked_for_in_smaller_batches(served):
+    one = served(batch_items=lambda k, n: 4 // k if n else 4)
+    asyncio.run(one.ask((['a', 'b', 'c'], 2, 1), (['d'], 2, 0)))
+    assert one.model.calls == [(['a', 'b'], 2, 1), (['d'], 2, 0), (['c'], 2, 1)]
+
+
 def test_a_large_request_gives_way_to_small_ones_between_its_batches(served):
     one = served()
     large = [f'x{number}' for number in range(10)]
@@ -130,7 +136,7 @@ def test_all_papers_of_a_request_are_answered_by_one_model_though_another_takes_
 
 
 def test_an_item_on_which_the_model_fails_is_named_to_its_request_and_harms_no_other(served):
-    one = served(batch_items=8)
+    one = served(batch_items=lambda k, n: 8)
     found = asyncio.run(one.ask((['a'], 1, 0), (['b', 'c', 'bad', 'd'], 1, 0), (['e', 'f'], 1, 0)))
     assert found[0][1] == [['a0']]
     assert found[2][1] == [['e0'], ['f0']]
