@@ -110,8 +110,7 @@ def lines(
     *,
     x: str,
     y: str,
-    share: bool = False,
-    dots: bool = True,
+    from_zero: bool = False,
 ) -> Draws:
     """Lines with their names at their ends, so that no legend is needed.
 
@@ -119,15 +118,14 @@ def lines(
         series: name -> places and values.
         x: what the x axis shows.
         y: what the y axis shows.
-        share: whether values are shares, written as percentages.
-        dots: whether each value is a dot.
+        from_zero: whether the y axis begins at 0.
     """
 
     def draw(axes: Axes) -> None:
         for colour, (places, values) in zip(style.SERIES, series.values(), strict=False):
-            axes.plot(places, values, color=colour, marker='o' if dots else '', markersize=4)
-        if share:
-            shares_on(axes)
+            axes.plot(places, values, color=colour, marker='o', markersize=4)
+        if from_zero:
+            axes.set_ylim(bottom=0)
         axes.set_xlabel(x)
         axes.set_ylabel(y)
         axes.xaxis.set_major_locator(MaxNLocator(nbins='auto', steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))

@@ -70,15 +70,11 @@ def course(history: Sequence[Row], column: str) -> tuple[list[float], list[float
     return [float(row['epoch']) for row in rows], [float(row[column]) for row in rows]
 
 
-def _drawn(
-    history: Sequence[Row], series: Mapping[str, str], kept: int, y: str, *, share: bool = False, zero: bool = False
-) -> str:
+def _drawn(history: Sequence[Row], series: Mapping[str, str], kept: int, y: str, *, from_zero: bool = False) -> str:
     found = {name: values for name, column in series.items() if (values := course(history, column))[0]}
 
     def draw(axes: Axes) -> None:
-        charts.lines(found, x='epoch', y=y, share=share)(axes)
-        if zero:
-            axes.set_ylim(bottom=0)
+        charts.lines(found, x='epoch', y=y, from_zero=from_zero)(axes)
         charts.mark(axes, kept, 'kept', right=2 * kept > len(history))
 
     return style.draw(draw)
@@ -86,24 +82,36 @@ def _drawn(
 
 def loss(history: Sequence[Row], kept: int) -> Picture:
     """Loss by epoch."""
-    epochs, values = course(history, 'loss')
-    series = {'training': 'loss'} | ({'validation': 'val_log_loss'} if course(history, 'val_log_loss')[0] else {})
-    fall = 1 - values[-1] / values[0] if values[0] else 0.0
+    series = {'training': 'loss', 'validation': 'val_log_loss'}
+    known = {name: values for name, column in series.items() if (values := course(history, column))[0]}
+    changes = [f'{_change(*values)} on {name} papers' for name, (_, values) in known.items()]
     return Picture(
         name='loss',
-        title=f'Loss fell by {words.percent(fall)} from the first epoch to the last',
-        text=f'A line from {values[0]:.4f} after epoch {epochs[0]:.0f} to {values[-1]:.4f} after epoch '
-        f'{epochs[-1]:.0f}; '
-        f'a mark at epoch {kept}, which was kept.',
-        svg=_drawn(history, series, kept, 'loss a paper and label', zero=True),
-        note='Training papers, with dropout, so higher than without.'
-        if len(series) == 1
-        else 'Training papers are measured with dropout, validation papers without.',
+        title=f'Loss {words.listed(changes)}',
+        text='; '.join(
+            f'a line for {name} papers from {values[0]:.4f} after epoch {epochs[0]:.0f} to '
+            f'{values[-1]:.4f} after epoch {epochs[-1]:.0f}'
+            for name, (epochs, values) in known.items()
+        ).capitalize()
+        + f'. A mark at epoch {kept}, which was kept.',
+        svg=_drawn(history, series, kept, 'loss a paper and label', from_zero=True),
+        note='From the first epoch to the last. Training papers are measured with dropout, and with smoothed '
+        'labels and weights where such are set; validation papers without.',
         table=_table(
             history,
             {'loss': 'training loss', 'val_log_loss': 'validation loss', 'val_brier_score': 'validation Brier score'},
         ),
     )
+
+
+def _change(first: float, *others: float) -> str:
+    """Says how a loss changed from its first value to its last.
+
+    >>> [_change(*values).replace(chr(0xa0), ' ') for values in ([.8, .3, .6], [.5, .6], [.5])]
+    ['fell by 25 %', 'rose by 20 %', 'fell by 0 %']
+    """
+    change = (others[-1] if others else first) / first - 1 if first else 0.0
+    return f'{"rose" if change > 0 else "fell"} by {words.percent(abs(change))}'
 
 
 def figures(history: Sequence[Row], kept: int) -> Picture:
@@ -144,7 +152,7 @@ def learning_rate(history: Sequence[Row], kept: int) -> Picture:
         title=title,
         text=f'A line from {values[0]:.3g} at the end of epoch {epochs[0]:.0f} to {values[-1]:.3g} at the end '
         f'of epoch {epochs[-1]:.0f}.',
-        svg=_drawn(history, {'learning rate': 'learning_rate'}, kept, 'learning rate', zero=True),
+        svg=_drawn(history, {'learning rate': 'learning_rate'}, kept, 'learning rate', from_zero=True),
         note='At the end of each epoch.',
         table=_table(history, {'learning_rate': 'learning rate'}, '{:.3g}'),
     )

@@ -59,7 +59,11 @@ METRICS = {
     'ngrams': 6,
     'labels': 3,
 }
-HISTORY = 'epoch,learning_rate,loss,val_precision_at_1,val_ndcg_at_5\n1,0.002,0.08,0.8,0.85\n2,0,0.06,0.79,0.84\n'
+HISTORY = (
+    'epoch,learning_rate,loss,val_precision_at_1,val_ndcg_at_5,val_log_loss\n'
+    '1,0.002,0.08,0.8,0.85,0.05\n'
+    '2,0,0.06,0.79,0.84,0.03\n'
+)
 LABELS = (
     'label\ttraining_papers\tvalidation_papers\ttest_papers\tthreshold\tgiven\ttrue_positives\tprecision\trecall\tf1\t'
     'average_precision\texpected_calibration_error\n'
