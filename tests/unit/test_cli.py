@@ -28,7 +28,7 @@ def test_help_imports_neither_tensorflow_nor_beam():
     script = (
         'import contextlib, io, sys\n'
         'from pipeline import cli\n'
-        'for command in [[], ["prepare"], ["train"], ["evaluate"], ["score"], ["drift"]]:\n'
+        'for command in [[], ["prepare"], ["train"], ["evaluate"], ["score"], ["drift"], ["report"], ["serve"]]:\n'
         '    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):\n'
         '        cli.main([*command, "--help"])\n'
         'cli.main(["score", "--model_dir", "m", "--input", "i", "--output_dir", "o", "--top_k", "0"])\n'
