@@ -313,7 +313,7 @@ def _serve(arguments: argparse.Namespace) -> Any:
 
         with contextlib.closing(server.listen(config)) as listener:
             with quiet.importing_tensorflow():
-                pass
+                import tensorflow  # noqa: F401
             server.run(config, listener)
 
     return run

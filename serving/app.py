@@ -84,8 +84,10 @@ def _add_api(app: FastAPI, service: Service) -> None:
 
 
 def _add_watching(app: FastAPI, service: Service) -> None:
-    @app.get('/healthz', summary='Whether the process lives', response_model=api.StatusAnswer)
+    @app.get('/healthz', summary='Whether the process lives', response_model=api.StatusAnswer, responses=_errors(503))
     async def healthz() -> Response:
+        if not service.alive:
+            raise RequestError(503, 'dead', 'The thread that calls the model has ended. Start the server again.')
         return Response(api.to_json({'status': 'ok'}), media_type=_JSON)
 
     @app.get('/readyz', summary='Whether requests are taken', response_model=api.StatusAnswer, responses=_errors(503))

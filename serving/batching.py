@@ -89,6 +89,11 @@ class Batcher(Generic[Model, Item]):
         """Items that wait."""
         return self._waiting
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
     async def submit(self, items: Sequence[Item], k: int, n: int) -> tuple[Model, list[Any]]:
         """Has items answered.
 

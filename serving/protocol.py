@@ -46,7 +46,8 @@ class Protocol(asyncio.Protocol):
     """One connection."""
 
     timeouts = Timeouts()
-    max_connections = 1000
+    # Below the 1,024 files that a process may usually have open.
+    max_connections = 900
     # Is told the status of each request that the application never saw.
     refused: Callable[[int], None] = staticmethod(lambda status: None)
 

@@ -46,6 +46,11 @@ class Service:
         for n in (0, 1):
             tagging.predictions(watcher.current(), self._labels_of(watcher.current()), [(b'', b'')], 1, n)
 
+    @property
+    def alive(self) -> bool:
+        """Whether requests can still be answered."""
+        return self._batcher.alive
+
     async def tag(self, body: bytes) -> bytes:
         """Answers a request for labels.
 

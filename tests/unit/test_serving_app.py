@@ -23,7 +23,7 @@ class Model:
 
 class Service:
     def __init__(self):
-        self.ready = True
+        self.ready = self.alive = True
         self.metrics = ServerMetrics(Model(), lambda: 7)
 
     async def tag(self, body):
@@ -121,6 +121,11 @@ def test_a_server_that_ends_says_that_it_is_not_ready_and_lives(service):
     service.ready = False
     assert ask(service, 'GET', '/readyz').status_code == 503
     assert ask(service, 'GET', '/healthz').status_code == 200
+
+
+def test_a_server_that_can_answer_no_more_does_not_live(service):
+    service.alive = False
+    assert ask(service, 'GET', '/healthz').status_code == 503
 
 
 def test_metrics_tell_requests_by_path_and_status_and_of_the_model(service):

@@ -205,4 +205,6 @@ def test_it_ends_when_what_waits_is_answered(served):
         await asyncio.gather(first, ended)
         return await task
 
+    assert one.batcher.alive
     assert asyncio.run(ask())[1] == [['a0']]
+    assert not one.batcher.alive
