@@ -2,6 +2,8 @@
 PYTHON ?= $(shell for p in python3.11 python3 python; do \
     $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
+# Each process trains a model for the tests that share it; more processes would each train their own.
+TWO_AT_A_TIME := -n 2 --dist loadfile
 
 .PHONY: help demo test test-unit test-web test-elsewhere test-flink flink-up flink-down prism hadolint lint style types imports bench bench-train bench-ablation bench-prepare bench-score bench-serve bench-flink bench-drift lock clean
 
@@ -12,7 +14,7 @@ demo: .venv/installed  ## Prepares, trains, evaluates and scores the sample pape
 	@samples/demo.sh
 
 test: .venv/installed  ## Runs all tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(TWO_AT_A_TIME) $(ARGS)
 
 test-web: .venv/installed  ## Tests the page of serve in a browser (Debian: chromium); pictures of it come into build/web
 	@$(BIN)/python -m pytest tests/web -rs $(ARGS)
@@ -24,7 +26,7 @@ test-flink: .venv/installed  ## Runs jobs on a Flink cluster on this machine, an
 	@$(BIN)/python -m pytest tests/elsewhere/test_flink.py $(ARGS)
 
 test-unit: .venv/installed  ## Runs the tests of the pure functions alone: seconds
-	@$(BIN)/python -m pytest tests/unit $(ARGS)
+	@$(BIN)/python -m pytest tests/unit $(TWO_AT_A_TIME) $(ARGS)
 
 flink-up: .venv/installed  ## Starts a Flink cluster on this machine for --runner=flink (Java 17, Maven; ARGS='--task_managers 2')
 	@$(BIN)/python deploy/flink/cluster.py up $(ARGS)

@@ -63,6 +63,7 @@ setup(
             'pip-tools>=7.4',
             'playwright>=1.50',
             'pytest>=8.0',
+            'pytest-xdist>=3.6',
             'ruff>=0.12',
             'schemathesis>=4.0',
             'setuptools>=77',  # these two build the package itself where there is no network

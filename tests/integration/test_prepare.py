@@ -232,7 +232,10 @@ def test_a_test_paper_changes_no_vocabulary_entry_and_no_weight(prepared_dir, sa
     run_command('prepare', '--input', dump, '--output_dir', tmp_path / 'data', '--vocabulary_size', 20000)
     expected, found = files_below(prepared_dir), files_below(tmp_path / 'data')
     different = {name for name in expected if expected[name] != found[name]}
-    assert different == {'examples/test/part-00000-of-00001.tfrecord.gz', 'manifest.json'}
+    # The overview counts the words of all papers.
+    assert different == {'examples/test/part-00000-of-00001.tfrecord.gz', 'manifest.json', 'overview.json'}
+    before, after = (json.loads(files['overview.json']) for files in (expected, found))
+    assert {name for name in before if before[name] != after[name]} == {'words_per_paper'}
 
 
 def test_a_finished_output_is_refused_and_left_alone(prepared_dir, dump):
