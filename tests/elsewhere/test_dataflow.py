@@ -182,8 +182,8 @@ every_command = pytest.mark.parametrize('command', COMMANDS)
             'prepare',
             'ReadBlocks DropDuplicatePapers SplitByLabelSet SplitTallies Labels Papers CountNgrams WriteTransformGraph '
             'WriteVocabulary WriteLabels WriteExamples WriteReferencePapers WriteDeadLetters DescribePapers '
-            'CountByLabel Statistics MostFrequent WriteOverview ToStatistics WriteStatistics Dumps HashDumps Shards Manifest '
-            'ToManifest WriteManifest',
+            'CountByLabel Statistics MostFrequent WriteOverview ToStatistics WriteStatistics Dumps HashDumps Shards '
+            'Manifest ToManifest WriteManifest',
         ),
         ('evaluate', 'ReadPapers TagPapers MeasurePapers ToJson WriteMetrics'),
         (
