@@ -21,7 +21,7 @@ from apache_beam.transforms import window as windows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from pipeline.patience import until_it_works
-from pipeline.published import SOURCES_FILE, Source, require_own, show, window_name
+from pipeline.published import SOURCES_FILE, Published, Source, require_own, show, window_name
 from pipeline.score import check_accounts, what_became_of
 from pipeline.shards import (
     ShardRecord,
@@ -78,8 +78,24 @@ class Output:
     shards: int | None = None
 
 
-def publish(output: Output, start: datetime.datetime, end: datetime.datetime, staged: Sequence[Staged]) -> str:
+def publish(
+    output: Output,
+    start: datetime.datetime,
+    end: datetime.datetime,
+    staged: Sequence[Staged],
+    published: Published | None = None,
+) -> str:
     """Publishes a window, unless it has been published.
+
+    A runner that went back to a checkpoint may make a part of a window again: the others of its files are not taken
+    again, since they are done. What is done is left out.
+
+    Args:
+        output: where.
+        start: of the window.
+        end: of the window.
+        staged: what bundles have to add to it.
+        published: what is published there, if that was looked at before.
 
     Returns:
         Name of its folder; '' if there is nothing to publish.
@@ -97,6 +113,14 @@ def publish(output: Output, start: datetime.datetime, end: datetime.datetime, st
     target = outputs.join(output.folder, name)
     if outputs.exists(outputs.join(target, outputs.COMPLETED)):
         return name
+    published = published or Published(output.folder)
+    published.refresh()
+    if any(source.identity in published.done for source in sources):
+        chunks = [chunk for chunk in chunks if outputs.exists(chunk)]
+        sources = [source for source in sources if source.identity not in published.done]
+        if not sources:
+            _remove(chunks)
+            return ''
     counts = Counts()
     for part in staged:
         counts.update(part.counts)
@@ -126,9 +150,7 @@ def publish(output: Output, start: datetime.datetime, end: datetime.datetime, st
     outputs.write_json(outputs.join(scratch, SOURCES_FILE), {'files': files})
     require_own(output.folder, output.staging)
     show(scratch, target)
-    for path in [*chunks, *(source.copy for source in sources)]:
-        with contextlib.suppress(OSError):
-            outputs.remove(path)
+    _remove([*chunks, *(source.copy for source in sources)])
     return name
 
 
@@ -223,12 +245,13 @@ class _Stage(beam.DoFn):
 class _Publish(beam.DoFn):
     def __init__(self, output: Output) -> None:
         self._output = output
+        self._published = Published(output.folder)
         self._windows = beam.metrics.Metrics.counter('publish', 'windows')
 
     def process(self, group: tuple[int, Iterable[Staged]], window: Any = beam.DoFn.WindowParam) -> Iterator[str]:
         staged = list(group[1])
         start, end = (_utc(float(time)) for time in (window.start, window.end))
-        name = until_it_works(self._output.folder, lambda: publish(self._output, start, end, staged))
+        name = until_it_works(self._output.folder, lambda: publish(self._output, start, end, staged, self._published))
         if name:
             self._windows.inc()
             yield name
@@ -266,6 +289,12 @@ def _write_records(
 
 def _records(chunk: str, kind: str) -> Iterator[ShardRecord]:
     return (record for found, record in pickle.loads(outputs.read_bytes(chunk)) if found == kind)
+
+
+def _remove(paths: Iterable[str]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            outputs.remove(path)
 
 
 def _at_home(line: bytes, found_at: dict[str, str]) -> bytes:

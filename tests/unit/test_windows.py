@@ -94,6 +94,22 @@ def test_a_window_that_is_published_again_stays_as_it_is(output, tmp_path):
     assert files_below(tmp_path / 'out') == before
 
 
+def test_a_part_of_a_window_that_is_made_again_after_it_was_published_is_left_out(output, tmp_path):
+    one = staged(output, '/in/a', records=[(1, b'1', b'{"id":"1"}')], read=1)
+    two = staged(output, '/in/b', records=[(1, b'2', b'{"id":"2"}')], read=1)
+    name = publish(output, START, END, [one, two])
+    before = files_below(tmp_path)
+    # A runner that went back knows of the first file, whose papers it staged before; the second one is done.
+    assert publish(output, START, END, [one]) == ''
+    assert files_below(tmp_path) == before
+    three = staged(output, '/in/c', records=[(1, b'3', b'{"id":"3"}')], read=1)
+    later = publish(output, START, END, [one, three])
+    assert later not in ('', name)
+    files = files_below(tmp_path / 'out' / later)
+    assert files['part-00000-of-00001.jsonl'] == b'{"id":"3"}\n'
+    assert [file['path'] for file in json.loads(files['sources.json'])['files']] == ['/in/c']
+
+
 def test_a_window_without_files_publishes_nothing(output, tmp_path):
     assert publish(output, START, END, [Staged((), (0, 0), {}, ())]) == ''
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['.lock', '.staging-0']
