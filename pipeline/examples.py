@@ -152,7 +152,7 @@ def pieces_of(
     order = np.lexsort((shard, places['split']))
     # The papers of each shard side by side: what follows cuts, and gathers nothing.
     looked_up = row_ngrams(block.ngrams, vocabulary, places['row'][order])
-    label_ids, label_splits = _label_ids(block, places['row'][order], labels)
+    label_ids, label_splits = block.label_ids(places['row'][order], labels)
     paper_ids = [block.paper_ids[row] for row in places['row'][order].tolist()]
     sizes = np.array([_PIECE_PAPER_BYTES + len(id_) for id_ in paper_ids], np.int64)
     sizes += _PIECE_NGRAM_BYTES * np.diff(looked_up.splits) + _PIECE_LABEL_BYTES * np.diff(label_splits)
@@ -242,15 +242,6 @@ def _reordered(
         for column, target in zip(columns, ordered, strict=True):
             target[bounds[0] : bounds[-1]] = column[at]
     return ends, ordered
-
-
-def _label_ids(block: PaperBlock, rows: np.ndarray, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the label ids of some papers, ascending, without labels that no training paper has; and row splits."""
-    id_of = {label: id_ for id_, label in enumerate(labels)}
-    sets = [sorted(id_of[label] for label in names.split() if label in id_of) for names in block.label_sets]
-    wanted = [sets[position] for position in block.label_set_of[rows].tolist()]
-    ids = np.array([id_ for some in wanted for id_ in some], np.int64)
-    return ids, np.append(0, np.cumsum([len(some) for some in wanted], dtype=np.int64))
 
 
 def _pieces(

@@ -19,7 +19,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from pipeline.count_ngrams import Chunk, vocabulary_of
 from pipeline.index import MAX_CHUNK_BYTES, PLACES, Part, rows_of
-from pipeline.ngrams import NO_WORD, NgramCounts, Vocabulary, positions_of
+from pipeline.ngrams import NO_WORD, NgramCounts, Vocabulary, positions_of, row_ngrams
 from pipeline.packing import pack, unpack
 from pipeline.paper_blocks import PaperBlock, block_path
 from pipeline.spell_ngrams import NGRAMS_A_TABLE
@@ -125,24 +125,12 @@ def label_table(block: PaperBlock, rows: npt.NDArray[Any], vocabulary: Vocabular
         vocabulary: the n-grams.
         labels: in the order of their ids.
     """
-    ngrams = block.ngrams
-    positions, ids = vocabulary.find(ngrams)
-    begins, ends = (ngrams.starts[positions + step].astype(np.int64) for step in (0, 1))
-    pairs = positions_of(begins, ends - begins)
-    chosen = np.zeros(len(block.index), bool)
-    chosen[rows] = True
-    of_chosen = chosen[ngrams.rows[pairs]]
-    label_sets = block.label_set_of[ngrams.rows[pairs[of_chosen]]]
-    ids = np.repeat(ids, ends - begins)[of_chosen]
-
-    id_of = {label: id_ for id_, label in enumerate(labels)}
-    # Label sets of papers that were dropped may have labels that no training paper has.
-    members = [[id_of[label] for label in names.split() if label in id_of] for names in block.label_sets]
-    sizes = np.array([len(some) for some in members], np.int64)
-    starts = np.cumsum(sizes) - sizes
-    flat = np.array([label for some in members for label in some], np.int64)
-    of_pair = flat[positions_of(starts[label_sets], sizes[label_sets])]
-    cells = of_pair * len(vocabulary.ids) + np.repeat(ids, sizes[label_sets])
+    ngrams = row_ngrams(block.ngrams, vocabulary, rows)
+    label_ids, label_splits = block.label_ids(rows, labels)
+    paper_of_pair = np.repeat(np.arange(len(rows)), np.diff(ngrams.splits))
+    labels_of_pair = np.diff(label_splits)[paper_of_pair]
+    found = label_ids[positions_of(label_splits[paper_of_pair], labels_of_pair)]
+    cells = found * len(vocabulary.ids) + np.repeat(ngrams.ids, labels_of_pair)
     return np.bincount(cells, minlength=len(labels) * len(vocabulary.ids)).reshape(len(labels), -1)
 
 

@@ -126,6 +126,22 @@ class PaperBlock:
     def label_set_of(self) -> np.ndarray:
         return np.asarray(self._columns['label_set_of'])
 
+    def label_ids(self, rows: np.ndarray, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the label ids of some papers, without labels that no training paper has.
+
+        Args:
+            rows: integers [n]: which papers.
+            labels: in the order of their ids.
+
+        Returns:
+            int64 [ids], ascending within a paper, and int64 [n + 1], where each paper's begin and end.
+        """
+        id_of = {label: id_ for id_, label in enumerate(labels)}
+        sets = [sorted(id_of[label] for label in names.split() if label in id_of) for names in self.label_sets]
+        wanted = [sets[position] for position in self.label_set_of[rows].tolist()]
+        ids = np.array([id_ for some in wanted for id_ in some], np.int64)
+        return ids, np.append(0, np.cumsum([len(some) for some in wanted], dtype=np.int64))
+
     @functools.cached_property
     def words(self) -> list[bytes]:
         return self._columns['spelled'].tobytes().split(b'\n')
