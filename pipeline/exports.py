@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.signatures import Signature, Tensor, signature_fault
+from pipeline.saved_model import SavedModel
+from pipeline.signatures import signature_fault
 from schemas import features, outputs, scratch
 from schemas.errors import JobError
 from schemas.remote import FileInfo
@@ -138,7 +138,6 @@ class LoadedExport:
     Attributes:
         path: its folder.
         version: as scored papers name it.
-        signatures: what can be called, by name; see `trainer/export.py`.
     """
 
     def __init__(self, export: Export) -> None:
@@ -157,10 +156,7 @@ class LoadedExport:
         passing = (tf.errors.ResourceExhaustedError, tf.errors.UnavailableError, tf.errors.DeadlineExceededError)
         self.path, self.version = export.path, export.version
         try:
-            # The signatures hold their model weakly.
-            self._model = tf.saved_model.load(folder)
-            self.signatures: dict[str, Callable[..., Any]] = dict(self._model.signatures)
-            found = {name: _described(signature) for name, signature in self.signatures.items()}
+            self._model = SavedModel(folder)
         except (*passing, MemoryError) as error:
             raise OSError(f'{export.path} cannot be loaded now: {first_line(error)}') from error
         except Exception as error:
@@ -168,7 +164,7 @@ class LoadedExport:
                 f'{export.path} cannot be loaded: {first_line(error)}. '
                 'Copy the export again, or run "arxiv-tagger train" again.'
             ) from error
-        if fault := signature_fault(found):
+        if fault := signature_fault(self._model.signatures):
             raise JobError(
                 f'{export.path} is no model that this version of arxiv-tagger can call: {fault}. '
                 'Run "arxiv-tagger train" again.'
@@ -182,22 +178,14 @@ class LoadedExport:
         Returns:
             What it gives, by name.
         """
-        import tensorflow as tf
-
-        result = self.signatures[signature](
-            **{features.TITLE: tf.constant(list(titles), tf.string)},
-            **{features.ABSTRACT: tf.constant(list(abstracts), tf.string)},
-            **{name: tf.constant(value, tf.int32) for name, value in constants.items()},
+        texts = {features.TITLE: titles, features.ABSTRACT: abstracts}
+        return self._model.call(
+            signature, **{name: np.array(some, object) for name, some in texts.items()}, **constants
         )
-        return {name: tensor.numpy() for name, tensor in result.items()}
 
-
-def _described(function: Any) -> Signature:
-    _, inputs = function.structured_input_signature
-    return Signature(
-        {name: Tensor(spec.dtype.name, spec.shape.rank) for name, spec in inputs.items()},
-        {name: Tensor(spec.dtype.name, spec.shape.rank) for name, spec in function.structured_outputs.items()},
-    )
+    def label_table(self) -> dict[str, np.ndarray]:
+        """Returns what it knows of its labels: names (bytes), thresholds, propensities, in one order."""
+        return self._model.call(features.LABEL_TABLE_SIGNATURE)
 
 
 def _versions(folder: str) -> list[str]:

@@ -54,9 +54,9 @@ def label_table(export: Export) -> LabelTable:
     Raises:
         JobError: if it cannot be loaded, or is not ours.
     """
-    table = LoadedExport(export).signatures[features.LABEL_TABLE_SIGNATURE]()
-    names = [label.decode() for label in table[features.LABELS].numpy().tolist()]
-    return LabelTable(names, table[features.THRESHOLDS].numpy(), table[features.PROPENSITIES].numpy())
+    table = LoadedExport(export).label_table()
+    names = [label.decode() for label in table[features.LABELS].tolist()]
+    return LabelTable(names, table[features.THRESHOLDS], table[features.PROPENSITIES])
 
 
 def halving(

@@ -1,7 +1,8 @@
 """Joins the papers of concurrent requests into batches for the model.
 
-One thread calls the model; while it does, requests gather, and all of them make the next batch. So a request that
-comes alone never waits for others, and under load batches grow by themselves.
+While the model is called, requests gather, and all of them make the next batch. So a request that comes alone never
+waits for others, and under load batches grow by themselves. A second call begins beside one only if many wait: if it
+took what there is, batches would be half as large, and each call has its price.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import itertools
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -41,7 +43,8 @@ class _Job(Generic[Item]):
         self.loop = answer.get_loop()
         self.model: Any = None
         self.begun = 0
-        self.results: list[Any] = []
+        self.results: list[Any] = [None] * len(items)
+        self.unanswered = len(items)
         self.error: ItemError | None = None
 
     @property
@@ -50,14 +53,15 @@ class _Job(Generic[Item]):
 
 
 class _Part(NamedTuple, Generic[Item]):
-    """Items of a job that make part of a batch."""
+    """Items of a job, from one on, that make part of a batch."""
 
     job: _Job[Item]
+    begin: int
     items: Sequence[Item]
 
 
 class Batcher(Generic[Model, Item]):
-    """A queue of requests, and the thread that answers them."""
+    """A queue of requests, and the threads that answer them."""
 
     def __init__(
         self,
@@ -65,24 +69,31 @@ class Batcher(Generic[Model, Item]):
         call: Call[Model, Item],
         *,
         batch_items: Callable[[int, int], int],
+        many_items: int,
         queue_items: int,
     ) -> None:
-        """Starts the thread.
+        """Starts the threads.
 
         Args:
             current: gives the model to use now; all papers of a request are answered by one.
             call: asks the model for the k best of each item, and n n-grams each; or raises.
             batch_items: gives how many items to ask for in a call, at most, of those k and n.
+            many_items: so many that wait are worth a second call beside one.
             queue_items: so many may wait.
         """
         self._current, self._call = current, call
         self._batch_items, self._queue_items = batch_items, queue_items
         self._jobs: collections.deque[_Job[Item]] = collections.deque()
+        self._many_items = many_items
         self._condition = threading.Condition()
         self._waiting = 0
+        self._calling = 0
         self._ended = False
-        self._thread = threading.Thread(target=self._work, name='call_model', daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._work, name=f'call_model_{number}', daemon=True) for number in (1, 2)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def waiting(self) -> int:
@@ -91,8 +102,8 @@ class Batcher(Generic[Model, Item]):
 
     @property
     def alive(self) -> bool:
-        """Whether the thread runs."""
-        return self._thread.is_alive()
+        """Whether the threads run."""
+        return all(thread.is_alive() for thread in self._threads)
 
     async def submit(self, items: Sequence[Item], k: int, n: int) -> tuple[Model, list[Any]]:
         """Has items answered.
@@ -115,28 +126,40 @@ class Batcher(Generic[Model, Item]):
                 )
             self._waiting += len(items)
             self._jobs.append(job)
-            self._condition.notify()
+            if self._enough:
+                self._condition.notify()
         return await job.answer
 
     def stop(self) -> None:
-        """Ends the thread when what waits is answered."""
+        """Ends the threads when what waits is answered."""
         with self._condition:
             self._ended = True
-            self._condition.notify()
-        self._thread.join()
+            self._condition.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    @property
+    def _enough(self) -> bool:
+        """Whether enough items wait to begin a call."""
+        return self._waiting >= (self._many_items if self._calling else 1)
 
     def _work(self) -> None:
         while True:
             with self._condition:
-                while not self._jobs:
+                while not self._enough:
                     if self._ended:
                         return
                     self._condition.wait()
                 model = self._jobs[0].model or self._current()
                 parts = self._next_batch(model)
+                self._calling += 1
+                if self._enough:
+                    self._condition.notify()
             self._answer(model, parts)
             # Neither shall keep a model that has left while nothing comes.
             del model, parts
+            with self._condition:
+                self._calling -= 1
 
     def _next_batch(self, model: Model) -> list[_Part[Item]]:
         """Takes from the queue what can be asked together with its first job; large ones give way to others."""
@@ -151,7 +174,7 @@ class Batcher(Generic[Model, Item]):
                 others.append(job)
             else:
                 taken = min(room, job.left)
-                parts.append(_Part(job, job.items[job.begun : job.begun + taken]))
+                parts.append(_Part(job, job.begun, job.items[job.begun : job.begun + taken]))
                 job.model = model
                 job.begun += taken
                 room -= taken
@@ -172,12 +195,13 @@ class Batcher(Generic[Model, Item]):
         except Exception as error:
             self._answer_apart(model, parts, error)
             return
-        done, begin = [], 0
-        for job, some in parts:
-            job.results += [answer[: job.k] for answer in answers[begin : begin + len(some)]]
-            begin += len(some)
-            if len(job.results) == len(job.items):
-                done.append(job)
+        left = iter(answers)
+        for job, begin, some in parts:
+            job.results[begin : begin + len(some)] = [answer[: job.k] for answer in itertools.islice(left, len(some))]
+        with self._condition:
+            for job, _, some in parts:
+                job.unanswered -= len(some)
+            done = [job for job, _, _ in parts if not job.unanswered]
         self._give(done)
 
     def _answer_apart(self, model: Model, parts: Sequence[_Part[Item]], error: Exception) -> None:
@@ -186,14 +210,15 @@ class Batcher(Generic[Model, Item]):
             for part in parts:
                 self._answer(model, [part])
             return
-        [(job, items)] = parts
+        [(job, begin, items)] = parts
         if len(items) == 1:
-            job.error = ItemError(len(job.results), error)
+            job.error = ItemError(begin, error)
             self._give([job])
             return
-        for half in (items[: len(items) // 2], items[len(items) // 2 :]):
+        middle = len(items) // 2
+        for half in (_Part(job, begin, items[:middle]), _Part(job, begin + middle, items[middle:])):
             if job.error is None:
-                self._answer(model, [_Part(job, half)])
+                self._answer(model, [half])
 
     def _give(self, jobs: Sequence[_Job[Item]]) -> None:
         """Wakes those that wait for these jobs, all of an event loop at once."""

@@ -21,13 +21,15 @@ _log = logging.getLogger(__name__)
 # Papers in a call: more make it a tenth faster, and those behind wait twice as long. Explained labels and n-grams of
 # them take as long as papers do. So a call takes some 5 ms, or 20 where n-grams are asked for.
 _BATCH_PAPERS, _BATCH_LABELS, _BATCH_NGRAMS = 32, 500, 4000
+# So many that wait are worth a second call beside one.
+_MANY_PAPERS = 24
 
 
 class Service:
     """Answers with the model that serves at the time."""
 
     def __init__(self, watcher: Watcher, model_dir: str, queue_papers: int) -> None:
-        """Starts the thread that calls the model.
+        """Starts the threads that call the model.
 
         Args:
             watcher: has the model.
@@ -37,14 +39,15 @@ class Service:
         self._watcher, self._model_dir = watcher, model_dir
         self._labels: weakref.WeakKeyDictionary[LoadedExport, tagging.Labels] = weakref.WeakKeyDictionary()
         self._batcher: Batcher[LoadedExport, tagging.Text] = Batcher(
-            watcher.current, self._call, batch_items=_batch_papers, queue_items=queue_papers
+            watcher.current,
+            self._call,
+            batch_items=_batch_papers,
+            many_items=_MANY_PAPERS,
+            queue_items=queue_papers,
         )
         self.metrics = ServerMetrics(watcher, lambda: self._batcher.waiting)
         # Whether it goes on taking requests.
         self.ready = True
-        # The first call of a signature takes longer.
-        for n in (0, 1):
-            tagging.predictions(watcher.current(), self._labels_of(watcher.current()), [(b'', b'')], 1, n)
 
     @property
     def alive(self) -> bool:

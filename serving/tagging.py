@@ -17,7 +17,7 @@ class Labels:
 
     def __init__(self, model: LoadedExport) -> None:
         """Reads the label table of a model."""
-        table = {name: tensor.numpy() for name, tensor in model.signatures[features.LABEL_TABLE_SIGNATURE]().items()}
+        table = model.label_table()
         names, groups = taxonomy.category_names(), taxonomy.groups()
         # For a client: label, name, group, threshold.
         self.table = [

@@ -293,10 +293,8 @@ def test_what_train_exports_gives_its_stored_answers(model_dir):
     answer = loaded.call(
         'tag', [paper.title.encode() for paper in papers], [paper.abstract.encode() for paper in papers], k=10
     )
-    table = loaded.signatures['label_table']()
-    thresholds = dict(
-        zip([name.decode() for name in table['labels'].numpy()], table['thresholds'].numpy(), strict=True)
-    )
+    table = loaded.label_table()
+    thresholds = dict(zip([name.decode() for name in table['labels']], table['thresholds'], strict=True))
     assert difference(papers, answer, thresholds) is None
     assert difference(changed, answer, thresholds).startswith('reference paper 1 (')
 

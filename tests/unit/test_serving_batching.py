@@ -38,7 +38,7 @@ class Served:
         self.batcher = Batcher(
             lambda: self.model,
             lambda model, items, k, n: model.call(items, k, n),
-            **{'batch_items': lambda k, n: 4, 'queue_items': 100, **limits},
+            **{'batch_items': lambda k, n: 4, 'many_items': 1000, 'queue_items': 100, **limits},
         )
 
     async def hold(self):
@@ -150,6 +150,71 @@ def test_the_place_of_a_bad_item_is_told_of_large_requests_too(served):
     with pytest.raises(ItemError) as caught:
         asyncio.run(one.batcher.submit([*'abcdef', 'bad', *'ghij'], 1, 0))
     assert caught.value.index == 6
+    assert one.batcher.waiting == 0
+
+
+def calls_of(one, *requests):
+    """Has the model busy, asks, and returns what it is asked for beside that, and the answers."""
+
+    async def ask():
+        first = await one.hold()
+        tasks = [asyncio.create_task(one.batcher.submit(*request)) for request in requests]
+        await asyncio.sleep(0.05)
+        beside = [items for items, _, _ in one.model.calls]
+        one.model.go_on.set()
+        await first
+        return beside, await asyncio.gather(*tasks, return_exceptions=True)
+
+    return asyncio.run(ask())
+
+
+def test_many_that_wait_are_asked_for_in_a_second_call_beside_the_first_and_few_are_not(served):
+    beside, found = calls_of(served(many_items=3), (['a'], 1, 0), (['b', 'c'], 1, 0))
+    assert beside == [['a', 'b', 'c']]
+    assert answers(found) == [[['a0']], [['b0'], ['c0']]]
+    one = served(many_items=4)
+    beside, found = calls_of(one, (['a'], 1, 0), (['b', 'c'], 1, 0))
+    assert beside == []
+    assert answers(found) == [[['a0']], [['b0'], ['c0']]]
+    assert [items for items, _, _ in one.model.calls] == [['a', 'b', 'c']]
+
+
+def test_there_are_two_calls_at_most(served):
+    beside, found = calls_of(served(many_items=1), *(([name], 1, 0) for name in 'abcdefgh'))
+    assert len(beside) == 1
+    assert answers(found) == [[[f'{name}0']] for name in 'abcdefgh']
+
+
+def test_the_papers_of_a_request_that_two_threads_ask_for_come_in_its_order(served):
+    """The first call is the slower one."""
+    one = served(many_items=4)
+    begun = threading.Barrier(2, timeout=10)
+    second_done = threading.Event()
+
+    call = one.model.call
+
+    def slow_first(items, k, n):
+        if items[0] in ('a', 'e'):
+            begun.wait()
+        if items[0] == 'a':
+            assert second_done.wait(10)
+        found = call(items, k, n)
+        if items[0] == 'e':
+            second_done.set()
+        return found
+
+    one.model.call = slow_first
+    _, found = asyncio.run(one.batcher.submit(list('abcdefghij'), 1, 0))
+    assert found == [[f'{name}0'] for name in 'abcdefghij']
+    assert sorted(items for items, _, _ in one.model.calls) == [list('abcd'), list('efgh'), list('ij')]
+
+
+def test_a_bad_item_of_a_request_that_two_threads_ask_for_is_named_and_harms_no_other(served):
+    one = served(many_items=4)
+    found = calls_of(one, ([*'abcdef', 'bad', *'ghijkl'], 1, 0), (['z'], 1, 0))[1]
+    assert isinstance(found[0], ItemError)
+    assert found[0].index == 6
+    assert found[1][1] == [['z0']]
     assert one.batcher.waiting == 0
 
 
