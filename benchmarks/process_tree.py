@@ -12,7 +12,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 _TICKS = os.sysconf('SC_CLK_TCK')
@@ -108,16 +108,17 @@ def measure(command: Sequence[str], log: pathlib.Path, interval: float = _INTERV
 
 
 class Usage(NamedTuple):
-    """What a process has taken so far, without its children: seconds of processor time, and resident bytes."""
+    """What a process and those that descend from it have taken so far: seconds of processor time, resident bytes."""
 
     cpu_seconds: float
     rss: int
 
 
 def usage_of(pid: int) -> Usage:
-    """Returns what a process has taken; nothing, if it has ended."""
-    stat = _stat(str(pid))
-    return Usage(stat.cpu_ticks / _TICKS, stat.rss) if stat else Usage(0, 0)
+    """Returns what a process has taken, with its descendants; nothing, if it has ended."""
+    stats = _stats()
+    members = [stats[member] for member in _with_descendants({pid} & stats.keys(), stats)]
+    return Usage(sum(stat.cpu_ticks for stat in members) / _TICKS, sum(stat.rss for stat in members))
 
 
 class _Watch(threading.Thread):
@@ -179,13 +180,21 @@ class _Stat:
 
 def _members(session: int) -> dict[int, _Stat]:
     """Returns the processes of a session, and those that descend from them though they began a session of their own."""
-    stats = {int(name): stat for name in os.listdir('/proc') if name.isdigit() and (stat := _stat(name))}
+    stats = _stats()
     members = {pid for pid, stat in stats.items() if stat.session == session}
-    added = members
+    return {pid: stats[pid] for pid in _with_descendants(members, stats)}
+
+
+def _stats() -> dict[int, _Stat]:
+    return {int(name): stat for name in os.listdir('/proc') if name.isdigit() and (stat := _stat(name))}
+
+
+def _with_descendants(pids: Set[int], stats: Mapping[int, _Stat]) -> set[int]:
+    members, added = set(pids), set(pids)
     while added:
         added = {pid for pid, stat in stats.items() if stat.parent in members and pid not in members}
         members |= added
-    return {pid: stats[pid] for pid in members}
+    return members
 
 
 def _stat(pid: str) -> _Stat | None:

@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument('--model_dir', default='build/demo/model', help='a model that is there')
     parser.add_argument('--input', default=f'{_DATA}/arxiv-2025-2026/*.zst', metavar='PATTERN', help='papers to tag')
     parser.add_argument('--papers', type=int, default=20_000, metavar='N', help='of them, taken over and over')
+    parser.add_argument('--workers', type=int, default=os.cpu_count(), metavar='N', help='processes of the server')
     parser.add_argument('--seconds', type=float, default=10, metavar='N', help='a measurement of the server')
     parser.add_argument('--rounds', type=int, default=3, metavar='N')
     parser.add_argument(
@@ -59,7 +60,7 @@ def main() -> None:
     for round_ in range(arguments.rounds):
         bare.append(_bare(runner, arguments, papers, best, f'round-{round_}'))
         served.append(_serve(runner, arguments, f'round-{round_}'))
-    text = '\n\n'.join(_section(tuned, best, bare, served, runner.results))
+    text = '\n\n'.join(_section(arguments.workers, tuned, best, bare, served, runner.results))
     write_section(arguments.output, 'serve', text)
     print(text)
 
@@ -116,7 +117,7 @@ def _add_usage(measured: Measured, before: Any, pid: int) -> None:
 
 @contextlib.contextmanager
 def _server(arguments: Any) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    command = ['serve', '--model_dir', arguments.model_dir, '--port', '0']
+    command = ['serve', '--model_dir', arguments.model_dir, '--port', '0', '--workers', str(arguments.workers)]
     process = subprocess.Popen([sys.executable, '-m', 'pipeline.cli', *command], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout
@@ -134,6 +135,7 @@ def _rate_of(measured: Measured) -> float:
 
 
 def _section(
+    workers: int,
     tuned: Mapping[str, Measured],
     best: str,
     bare: Sequence[Measured],
@@ -147,9 +149,10 @@ def _section(
     return [
         report.heading('Speed of serve', 'serve.py'),
         report.circumstances(results, machine.machine(), machine.versions()),
-        'One paper a request, ten labels in the answer, on loopback. Clients ask again as soon as they are answered; '
-        f'in the last line requests are sent at fixed times, {_RATE} a second, and a latency counts from the time when '
-        f'its request was due. The client shares the cores with the server. {len(bare)} rounds; medians.',
+        f'One paper a request, ten labels in the answer, on loopback, `--workers {workers}`. Clients ask again as soon '
+        f'as they are answered; in the last line requests are sent at fixed times, {_RATE} a second, and a latency '
+        'counts from the time when its request was due. The client shares the cores with the server. '
+        f'{len(bare)} rounds; medians.',
         report.table(
             ['clients', 'requests/s', 'p50', 'p99', 'largest', 'server, CPU a request', 'client, CPU a request'],
             [_row(f'{clients}', served, str(clients)) for clients in _CLIENTS]

@@ -309,12 +309,18 @@ def _serve(arguments: argparse.Namespace) -> Any:
     def run(beam_arguments: Sequence[str]) -> None:
         del beam_arguments
         outputs.require_completed(config.model_dir, 'train')
-        from serving import server
+        from serving import listener, workers
 
-        with contextlib.closing(server.listen(config)) as listener:
+        with contextlib.closing(listener.listen(config.host, config.port)) as port:
+            announce = functools.partial(_say, listener.url(config.host, port))
+            ready = workers.fork_workers(config.workers, announce) if config.workers > 1 else announce
+            if not ready:
+                return
+            from serving import server
+
             with quiet.importing_tensorflow():
                 import tensorflow  # noqa: F401
-            server.run(config, listener)
+            server.run(config, port, ready)
 
     return run
 

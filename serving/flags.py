@@ -28,6 +28,7 @@ class ServeConfig:
         poll_seconds: from one look for another version of the model to the next.
         queue_papers: papers that may wait for the model; requests beyond that are answered 503.
         read_seconds: a client has so long to send a request.
+        workers: processes, each with the model.
         verbose: whether to log each request.
     """
 
@@ -37,6 +38,7 @@ class ServeConfig:
     poll_seconds: float = 10.0
     queue_papers: int = 2048
     read_seconds: float = 10.0
+    workers: int = 1
     verbose: bool = False
 
     def __post_init__(self) -> None:
@@ -44,6 +46,7 @@ class ServeConfig:
         _require(self.poll_seconds > 0, f'--poll_seconds {self.poll_seconds} is not above 0')
         _require(self.queue_papers >= 1, f'--queue_papers {self.queue_papers} is below 1')
         _require(self.read_seconds > 0, f'--read_seconds {self.read_seconds} is not above 0')
+        _require(self.workers >= 1, f'--workers {self.workers} is below 1')
 
 
 def serve_config(arguments: argparse.Namespace) -> ServeConfig:
@@ -84,6 +87,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         default=default.read_seconds,
         metavar='N',
         help='a client has so long to send a request',
+    )
+    group.add_argument(
+        '--workers',
+        type=int,
+        default=default.workers,
+        metavar='N',
+        help='processes that answer, each with the model in memory and for a core or two',
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
@@ -16,6 +17,9 @@ from prometheus_client import (
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from serving.workers import METRICS_VARIABLE
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _PAPERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -42,22 +46,27 @@ class ServerMetrics:
         """
         # When each of the others began: nobody asks, and it is a third of the text.
         disable_created_metrics()
-        self._registry = CollectorRegistry()
-        ProcessCollector(registry=self._registry)
-        PlatformCollector(registry=self._registry)
+        self._registry = counts = CollectorRegistry()
+        if METRICS_VARIABLE in os.environ:
+            # Of all processes of the server; what is told of the model is of the one that is asked.
+            MultiProcessCollector(self._registry)
+            counts = CollectorRegistry()
+        else:
+            ProcessCollector(registry=self._registry)
+            PlatformCollector(registry=self._registry)
         self._requests = Counter(
-            'arxiv_tagger_requests', 'Requests by path and status.', ('path', 'status'), registry=self._registry
+            'arxiv_tagger_requests', 'Requests by path and status.', ('path', 'status'), registry=counts
         )
         self._seconds = Histogram(
             'arxiv_tagger_request_seconds',
             'From the last byte of a request to its answer.',
             ('path',),
             buckets=_SECONDS,
-            registry=self._registry,
+            registry=counts,
         )
-        self._papers = Counter('arxiv_tagger_papers', 'Papers that the model was asked for.', registry=self._registry)
+        self._papers = Counter('arxiv_tagger_papers', 'Papers that the model was asked for.', registry=counts)
         self._batches = Histogram(
-            'arxiv_tagger_batch_papers', 'Papers in a call of the model.', buckets=_PAPERS, registry=self._registry
+            'arxiv_tagger_batch_papers', 'Papers in a call of the model.', buckets=_PAPERS, registry=counts
         )
         self._registry.register(_ModelCollector(model, waiting))
         self._children = functools.cache(

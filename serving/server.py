@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import uvicorn
 
 from pipeline.watched_model import Watcher
-from schemas.errors import JobError
 from serving.app import make_app
 from serving.flags import ServeConfig
 from serving.front import Front
@@ -40,12 +40,13 @@ _FINISH_SECONDS = 30
 _SWITCH_SECONDS = 0.0005
 
 
-def run(config: ServeConfig, listener: socket.socket) -> None:
-    """Serves until SIGTERM or SIGINT.
+def run(config: ServeConfig, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Serves until SIGTERM or SIGINT, or until the process that minds this one is gone.
 
     Args:
         config: how.
-        listener: what `listen` returned.
+        listener: what `listener.listen` returned.
+        ready: is called when requests are answered.
 
     Raises:
         JobError: if there is no model that can be used.
@@ -58,15 +59,15 @@ def run(config: ServeConfig, listener: socket.socket) -> None:
     Protocol.refused = staticmethod(service.metrics.refused)
     sys.setswitchinterval(_SWITCH_SECONDS)
     try:
-        _Server(service, f'http://{_in_url(config.host)}:{listener.getsockname()[1]}').run([listener])
+        _Server(service, ready, os.getppid() if config.workers > 1 else None).run([listener])
     finally:
         service.stop()
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, which says where it listens, and ends as one that was told to."""
+    """uvicorn, which says when it is ready, and ends as one that was told to."""
 
-    def __init__(self, service: Service, address: str) -> None:
+    def __init__(self, service: Service, ready: Callable[[], None], parent: int | None) -> None:
         super().__init__(
             uvicorn.Config(
                 Front(make_app(service), service),
@@ -79,14 +80,16 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=_FINISH_SECONDS,
             )
         )
-        self._service, self._address = service, address
+        self._service, self._ready, self._parent = service, ready, parent
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._check_times()
-        print(self._address, flush=True)
+        self._ready()
 
     def _check_times(self) -> None:
+        if self._parent not in (None, os.getppid()):
+            self.should_exit = True
         now = time.monotonic()
         for connection in list(self.server_state.connections):
             connection.check_time(now)  # type: ignore[union-attr]
@@ -105,32 +108,3 @@ class _Server(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-def listen(config: ServeConfig) -> socket.socket:
-    """Takes the port. Clients that connect before the model is loaded wait for it.
-
-    Raises:
-        JobError: if it is in use, or cannot be had.
-    """
-    listener = None
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        # Nobody else shall have it while the model loads.
-        listener.listen()
-    except OSError as error:
-        if listener:
-            listener.close()
-        raise JobError(
-            f'Cannot listen at --host {config.host} --port {config.port}: {error.strerror}. Choose another.'
-        ) from error
-    return listener
-
-
-def _in_url(host: str) -> str:
-    return f'[{host}]' if ':' in host else host

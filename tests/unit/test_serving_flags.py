@@ -20,7 +20,8 @@ def test_it_listens_to_this_machine_alone_unless_told_otherwise():
         (['--poll_seconds', '0'], '--poll_seconds 0.0 is not above 0'),
         (['--queue_papers', '0'], '--queue_papers 0 is below 1'),
         (['--read_seconds', '-1'], '--read_seconds -1.0 is not above 0'),
-        (['--runner', 'flink'], '"serve" has no flag --runner. See arxiv-tagger serve --help'),
+        (['--workers', '0'], '--workers 0 is below 1'),
+        (['--runner', 'flink'], '"serve" has no flag --runner; did you mean --workers? See arxiv-tagger serve --help'),
     ],
 )
 def test_wrong_flags_are_told_in_one_line(flags, message, capsys):
