@@ -7,6 +7,7 @@ connection, and an application never waits for one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -242,7 +243,8 @@ class Protocol(asyncio.Protocol):
         self._closing = True
         self._lingering = _LINGER_BYTES
         self._deadline = time.monotonic() + _LINGER_SECONDS
-        if self._transport.can_write_eof():
+        # Its sender may have got the answer by now, and hung up.
+        with contextlib.suppress(OSError):
             self._transport.write_eof()
 
     def _close(self) -> None:

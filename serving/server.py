@@ -90,10 +90,11 @@ class _Server(uvicorn.Server):
     def _check_times(self) -> None:
         if self._parent not in (None, os.getppid()):
             self.should_exit = True
-        now = time.monotonic()
-        for connection in list(self.server_state.connections):
-            connection.check_time(now)  # type: ignore[union-attr]
-        asyncio.get_running_loop().call_later(_CHECK_SECONDS, self._check_times)
+        now, loop = time.monotonic(), asyncio.get_running_loop()
+        for connection in self.server_state.connections:
+            # Each in a call of its own: should one fail, the others keep their limits.
+            loop.call_soon(connection.check_time, now)  # type: ignore[union-attr]
+        loop.call_later(_CHECK_SECONDS, self._check_times)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._service.ready = False

@@ -199,6 +199,31 @@ def test_a_request_that_comes_too_slowly_is_answered_408_and_holds_up_no_other(s
     serve(test, read=0.1)
 
 
+def test_a_client_that_hangs_up_while_it_is_answered_408_stops_no_time_limits():
+    async def test(server):
+        with socket.create_connection(('127.0.0.1', server.port)) as hasty:
+            hasty.sendall(b'POST /')
+            while not server.state.connections:
+                await asyncio.sleep(0.005)
+            [connection] = server.state.connections
+            transport = connection._transport
+            write = transport.write
+
+            def write_and_be_left(data):
+                write(data)
+                hasty.recv(10)
+                # With a reset: there is more that it has not read.
+                hasty.close()
+
+            transport.write = write_and_be_left
+            async with asyncio.timeout(5):
+                while server.state.connections:
+                    await asyncio.sleep(0.005)
+        assert error_of(await server.ask(POST[:-1])) == (408, 'too_slow')
+
+    serve(test, read=0.1)
+
+
 def test_bytes_that_trickle_in_do_not_make_the_time_longer():
     async def test(server):
         reader, writer = await server.connect()
