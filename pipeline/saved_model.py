@@ -1,8 +1,8 @@
 """A SavedModel in a session, as TensorFlow Serving has it: a call runs in the thread that makes it.
 
 `tf.saved_model.load` gives functions that hand each call, operation by operation, to threads of TensorFlow. The answers
-are the same; a call for one paper takes twice as long, and one for 16 papers beside another a third longer
-(benchmarks/RESULTS.md, sections score and serve). Calls side by side are the caller's to make.
+are the same; a call for one paper takes twice as long, and one for 16 papers beside another half as long again
+(CONTRIBUTING.md). Calls side by side are the caller's to make.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.signatures import Signature, Tensor
+from pipeline.signatures import SIGNATURES, Signature, Tensor
 
 
 class SavedModel:
@@ -42,10 +42,10 @@ class SavedModel:
         # The one with underscores is its initialization, run already.
         definitions = {name: one for name, one in meta_graph.signature_def.items() if not name.startswith('__')}
         self.signatures = {name: _described(definition) for name, definition in definitions.items()}
-        self._calls = {name: self._callable(definition) for name, definition in definitions.items()}
+        self._calls = {name: self._callable(definitions[name]) for name in SIGNATURES if name in definitions}
 
     def call(self, signature: str, **inputs: Any) -> dict[str, np.ndarray]:
-        """Calls a signature; the first call of each takes longer.
+        """Calls one of `SIGNATURES`; the first call of each takes longer.
 
         Args:
             signature: its name.
@@ -75,4 +75,5 @@ def _tensor(info: Any) -> Tensor:
     import tensorflow as tf
 
     rank = None if info.tensor_shape.unknown_rank else len(info.tensor_shape.dim)
-    return Tensor(tf.as_dtype(info.dtype).name, rank)
+    # What is made of several tensors may have no type of its own.
+    return Tensor(tf.as_dtype(info.dtype).name if info.dtype else 'composite', rank)

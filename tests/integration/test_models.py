@@ -201,6 +201,21 @@ def test_a_model_that_gives_other_answers_than_it_gave_or_none_at_all_is_refused
     )
 
 
+def test_signatures_that_we_do_not_know_do_no_harm_whatever_they_give(exports):
+    class More(Small):
+        def signatures(self):
+            def words(texts):
+                ragged = tf.strings.split(texts)
+                return {'words': ragged, 'sparse': ragged.to_sparse()}
+
+            return {**super().signatures(), 'words': tf.function(words).get_concrete_function(texts=TEXTS)}
+
+    answer = (
+        PinnedModel(Export(str(publish(exports, 2, More(2))), '2')).open().current().call('tag', [b'a'], [b'b'], k=1)
+    )
+    assert answer['labels'].shape == (1, 1)
+
+
 def wait_for(condition):
     until = time.monotonic() + 20
     while not condition():
