@@ -12,7 +12,6 @@ import itertools
 import logging
 import multiprocessing
 import os
-import signal
 import sys
 import threading
 import types
@@ -33,7 +32,7 @@ from apache_beam.utils.plugin import BeamPlugin
 
 from pipeline import fork_server, large_bundles, memory, progress
 from pipeline.worker_boot import save_memory
-from schemas.errors import JobError
+from schemas.errors import JobError, how_ended
 
 _URN = 'arxiv-tagger:environment:forked_worker:v1'
 _PATIENCE_SECONDS = 10.0
@@ -201,10 +200,7 @@ def _notice_failure(answer: Any) -> Any:
 
 
 def _describe_death(exit_code: int | None) -> str:
-    how = f'exit code {exit_code}'
-    if exit_code is not None and exit_code < 0:
-        with contextlib.suppress(ValueError):
-            how = signal.Signals(-exit_code).name
+    how = how_ended(exit_code)
     return (
         f'a worker process died ({how}{", perhaps for want of memory" if how == "SIGKILL" else ""}). '
         'Nothing was published. --direct_num_workers 1 needs less memory.'

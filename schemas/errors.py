@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import signal
 
 # A worker's exception reaches the launcher as the text of its traceback, whatever the runner.
 _JOB_ERROR = re.compile(r'schemas\.errors\.JobError: (?P<message>.+)')
@@ -29,6 +31,18 @@ def job_error_in(traceback: str) -> str | None:
     """
     match = _JOB_ERROR.search(without_step(traceback))
     return match['message'] if match else None
+
+
+def how_ended(exit_code: int | None) -> str:
+    """Says how a process ended, by the exit code as `multiprocessing` and `os.waitstatus_to_exitcode` give it.
+
+    >>> how_ended(1), how_ended(-9)
+    ('exit code 1', 'SIGKILL')
+    """
+    if exit_code is not None and exit_code < 0:
+        with contextlib.suppress(ValueError):
+            return signal.Signals(-exit_code).name
+    return f'exit code {exit_code}'
 
 
 def without_step(message: str) -> str:

@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from schemas.errors import how_ended
+
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.05
 # From the end of a process to the start of the one that takes its place.
@@ -41,13 +43,13 @@ def fork_workers(number: int, announce: Callable[[], None]) -> Callable[[], None
     """
     # Libraries are silenced; this is the server itself.
     _log.setLevel(logging.WARNING)
-    launcher = os.getpid()
+    minder = _Minder(number, announce)
     folder = tempfile.mkdtemp(prefix='arxiv-tagger-')
     os.environ[METRICS_VARIABLE] = folder
     try:
-        return _Minder(number, announce).run()
+        return minder.run()
     finally:
-        if os.getpid() == launcher:
+        if os.getpid() == minder.pid:
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -59,8 +61,9 @@ def _tell(pipe: int) -> None:
 class _Minder:
     def __init__(self, number: int, announce: Callable[[], None]) -> None:
         self._number, self._announce = number, announce
-        self._launcher = os.getpid()
+        self.pid = os.getpid()
         self._ending = False
+        self._exit_code = 0
         # By process: the pipe that tells when it is ready; None, when it is.
         self._processes: dict[int, int | None] = {}
         self._start_at = 0.0
@@ -74,8 +77,12 @@ class _Minder:
                 signal.signal(one, handler)
 
     def _mind(self) -> Callable[[], None] | None:
-        announced = False
+        announced = told = False
         while self._processes or not self._ending:
+            if self._ending and not told:
+                told = True
+                for pid in self._processes:
+                    os.kill(pid, signal.SIGTERM)
             if not self._ending and len(self._processes) < self._wanted() and time.monotonic() >= self._start_at:
                 ready = self._fork()
                 if ready:
@@ -85,6 +92,8 @@ class _Minder:
                 announced = True
                 self._announce()
             self._see_who_has_ended()
+        if self._exit_code:
+            raise SystemExit(self._exit_code)
         return None
 
     def _ready(self) -> list[int]:
@@ -125,16 +134,15 @@ class _Minder:
                 continue
             code = os.waitstatus_to_exitcode(status)
             if pipe is not None and not self._ready():
-                self._end()
-                raise SystemExit(code if code > 0 else 1)
-            how = signal.Signals(-code).name if code < 0 else f'exit code {code}'
-            _log.warning('A process of the server has ended (%s); another takes its place.', how)
+                self._ending = True
+                self._exit_code = code if code > 0 else 1
+                continue
+            _log.warning('A process of the server has ended (%s); another takes its place.', how_ended(code))
             self._start_at = time.monotonic() + _PAUSE_SECONDS
 
     def _end(self, *_: Any) -> None:
-        if os.getpid() != self._launcher:
+        if os.getpid() != self.pid:
             # Of a process that has not yet its own handler.
             raise SystemExit(0)
+        # No more: it may have come between a fork and the note of it.
         self._ending = True
-        for pid in self._processes:
-            os.kill(pid, signal.SIGTERM)
