@@ -9,11 +9,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import errno
 import functools
 import importlib
 import os
-import re
 import signal
 import sys
 import traceback
@@ -22,19 +20,18 @@ from typing import Any
 
 from pipeline import flags, fork_server, memory, parsing, quiet, runners
 from pipeline.config import InputConfig, ScoreConfig
+from pipeline.failures import INTERRUPTED, explain
 from pipeline.progress import Progress
 from pipeline.streaming_config import StreamingConfig, streaming_config
 from reporting import flags as report_flags
 from schemas import features, outputs, remote
-from schemas.errors import ConfigError, JobError, job_error_in, without_step
+from schemas.errors import ConfigError, JobError
 from schemas.remote import is_remote
 from serving import flags as serving_flags
 from trainer import flags as trainer_flags
 
 # Exit code of `drift --fail_on_drift`.
 _DRIFTED = 3
-_INTERRUPTED = 'interrupted; nothing was published.'
-_OS_ERROR = re.compile(r"Error: \[Errno \d+\] (?P<what>[^:\n]+)(: '(?P<where>[^'\n]+)')?$")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,47 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         return _failed(str(error), 2, verbose)
     except KeyboardInterrupt:
-        _failed(_INTERRUPTED, 1, verbose)
+        _failed(INTERRUPTED, 1, verbose)
         fork_server.stop()
         # Threads of an in-process runner would keep a process alive that has nothing left to do.
         os._exit(1)
     except Exception as error:
         return _failed(explain(error, engine), 1, verbose)
-
-
-def explain(error: BaseException, engine: Any = None) -> str:
-    """Returns the one line that tells a user what went wrong.
-
-    A JobError that was raised on a worker may be found in the text of its traceback only; of anything else the last
-    line says what it is.
-
-    Args:
-        error: what ended the job.
-        engine: module of the engine that it ran on, which knows more errors.
-    """
-    text = without_step(str(error))
-    if isinstance(error, JobError):
-        # Of a streaming job that failed elsewhere the cause says more.
-        return (error.__cause__ and engine and engine.explain(error)) or text
-    if message := job_error_in(text):
-        return message
-    if engine and (known := engine.explain(error)):
-        return str(known)
-    if isinstance(error, OSError) and error.strerror:
-        return _explain_os_error(error.strerror, error.filename)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if any(line == 'KeyboardInterrupt' for line in lines):
-        # Beam's in-process runner makes an ordinary error of it.
-        return _INTERRUPTED
-    last = lines[-1] if lines else type(error).__name__
-    if match := _OS_ERROR.search(last):
-        return _explain_os_error(match['what'], match['where'])
-    return f'the job failed: {last[:300].rstrip(".")}. Nothing was published; --verbose shows the traceback.'
-
-
-def _explain_os_error(what: str, where: str | None) -> str:
-    full = ' Make room there, and say the same again.' if what == os.strerror(errno.ENOSPC) else ''
-    return f'the job failed: {what}{f" ({where})" if where else ""}. Nothing was published.{full}'
 
 
 # What names a file or folder, of all commands.

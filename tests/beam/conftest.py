@@ -4,7 +4,7 @@ import collections
 
 import pytest
 
-from pipeline import cli
+from pipeline.failures import explain
 from pipeline.runners import make_pipeline
 
 
@@ -32,6 +32,6 @@ def failure(run):
     def failure(build):
         with pytest.raises(Exception) as error:  # noqa: PT011 - runners wrap what a worker raised
             run(build)
-        return cli.explain(error.value)
+        return explain(error.value)
 
     return failure

@@ -13,7 +13,8 @@ import apache_beam as beam
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
 
-from pipeline import cli, progress
+from pipeline import progress
+from pipeline.failures import explain
 from pipeline.runners import make_pipeline
 from schemas.errors import JobError
 
@@ -109,7 +110,7 @@ def test_a_failure_is_told_while_another_worker_is_busy(tmp_path):
         begin = time.monotonic()
         with pytest.raises(RuntimeError) as error, make_pipeline(TWO_WORKERS) as root:
             _ = root | beam.Create(range(attempt + 2)) | beam.Reshuffle() | beam.Map(fail_once)
-        assert cli.explain(error.value) == 'no space left'
+        assert explain(error.value) == 'no space left'
         assert time.monotonic() - begin < 50
         (tmp_path / 'failed').rmdir()
 
@@ -130,7 +131,7 @@ def test_what_a_worker_raises_is_told_in_its_own_words():
 
     with pytest.raises(RuntimeError) as error, make_pipeline(TWO_WORKERS) as root:
         _ = root | beam.Create(range(10)) | beam.Reshuffle() | beam.Map(refuse)
-    assert cli.explain(error.value) == 'papers.csv has no column "title".'
+    assert explain(error.value) == 'papers.csv has no column "title".'
 
 
 def die(*_):

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from pipeline import cli
+from pipeline.failures import explain
 from schemas.errors import JobError
 from tests.conftest import ROOT
 from tests.helpers import COMMANDS
@@ -181,7 +182,7 @@ RuntimeError: schemas.errors.JobError: dump.gz is damaged: it is cut off (readab
     ],
 )
 def test_whatever_fails_is_told_in_one_line(error, message):
-    assert cli.explain(error) == message
+    assert explain(error) == message
 
 
 def test_a_job_error_that_was_raised_on_a_worker_ends_with_1_and_its_own_message(run, monkeypatch):
