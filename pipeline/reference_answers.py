@@ -60,8 +60,8 @@ def verify(loaded: LoadedExport, papers: Sequence[ReferencePaper]) -> str | None
     if not papers:
         return None
     table = loaded.label_table()
-    thresholds = dict(zip(table[features.LABELS].tolist(), table[features.THRESHOLDS].tolist(), strict=True))
-    known = {label.decode(): threshold for label, threshold in thresholds.items()}
+    labels = [label.decode() for label in table[features.LABELS].tolist()]
+    thresholds = dict(zip(labels, table[features.THRESHOLDS].tolist(), strict=True))
     titles, abstracts = ([getattr(paper, field).encode() for paper in papers] for field in ('title', 'abstract'))
     k = max(len(paper.labels) for paper in papers)
     # Both that papers are tagged with; so neither is called for the first time, which takes longer, when one waits.
@@ -70,7 +70,7 @@ def verify(loaded: LoadedExport, papers: Sequence[ReferencePaper]) -> str | None
             answer = loaded.call(signature, titles, abstracts, **constants)
         except Exception as error:
             return f'it fails on the reference papers: {first_line(error)}'
-        if fault := difference(papers, answer, known):
+        if fault := difference(papers, answer, thresholds):
             return fault
     return None
 

@@ -53,12 +53,17 @@ class Served:
 
     async def ask(self, *requests):
         """Asks all at once while the model is busy; returns the answers."""
+        return (await self.ask_beside(*requests))[1]
+
+    async def ask_beside(self, *requests):
+        """The same, and returns before them what the model is asked while it is busy."""
         first = await self.hold()
         tasks = [asyncio.create_task(self.batcher.submit(*request)) for request in requests]
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        beside = [items for items, _, _ in self.model.calls]
         self.model.go_on.set()
         await first
-        return await asyncio.gather(*tasks, return_exceptions=True)
+        return beside, await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @pytest.fixture
@@ -153,34 +158,19 @@ def test_the_place_of_a_bad_item_is_told_of_large_requests_too(served):
     assert one.batcher.waiting == 0
 
 
-def calls_of(one, *requests):
-    """Has the model busy, asks, and returns what it is asked for beside that, and the answers."""
-
-    async def ask():
-        first = await one.hold()
-        tasks = [asyncio.create_task(one.batcher.submit(*request)) for request in requests]
-        await asyncio.sleep(0.05)
-        beside = [items for items, _, _ in one.model.calls]
-        one.model.go_on.set()
-        await first
-        return beside, await asyncio.gather(*tasks, return_exceptions=True)
-
-    return asyncio.run(ask())
-
-
 def test_many_that_wait_are_asked_for_in_a_second_call_beside_the_first_and_few_are_not(served):
-    beside, found = calls_of(served(many_items=3), (['a'], 1, 0), (['b', 'c'], 1, 0))
+    beside, found = asyncio.run(served(many_items=3).ask_beside((['a'], 1, 0), (['b', 'c'], 1, 0)))
     assert beside == [['a', 'b', 'c']]
     assert answers(found) == [[['a0']], [['b0'], ['c0']]]
     one = served(many_items=4)
-    beside, found = calls_of(one, (['a'], 1, 0), (['b', 'c'], 1, 0))
+    beside, found = asyncio.run(one.ask_beside((['a'], 1, 0), (['b', 'c'], 1, 0)))
     assert beside == []
     assert answers(found) == [[['a0']], [['b0'], ['c0']]]
     assert [items for items, _, _ in one.model.calls] == [['a', 'b', 'c']]
 
 
 def test_there_are_two_calls_at_most(served):
-    beside, found = calls_of(served(many_items=1), *(([name], 1, 0) for name in 'abcdefgh'))
+    beside, found = asyncio.run(served(many_items=1).ask_beside(*(([name], 1, 0) for name in 'abcdefgh')))
     assert len(beside) == 1
     assert answers(found) == [[[f'{name}0']] for name in 'abcdefgh']
 
@@ -211,7 +201,7 @@ def test_the_papers_of_a_request_that_two_threads_ask_for_come_in_its_order(serv
 
 def test_a_bad_item_of_a_request_that_two_threads_ask_for_is_named_and_harms_no_other(served):
     one = served(many_items=4)
-    found = calls_of(one, ([*'abcdef', 'bad', *'ghijkl'], 1, 0), (['z'], 1, 0))[1]
+    found = asyncio.run(one.ask(([*'abcdef', 'bad', *'ghijkl'], 1, 0), (['z'], 1, 0)))
     assert isinstance(found[0], ItemError)
     assert found[0].index == 6
     assert found[1][1] == [['z0']]
