@@ -14,7 +14,7 @@ import signal
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import machine
@@ -56,11 +56,12 @@ def main() -> None:
 
     tuned = {setting: _bare(runner, arguments, papers, setting, 'bare') for setting in arguments.settings}
     best = max(tuned, key=lambda setting: _rate_of(tuned[setting]))
-    bare, served = [], []
-    for round_ in range(arguments.rounds):
-        bare.append(_bare(runner, arguments, papers, best, f'round-{round_}'))
-        served.append(_serve(runner, arguments, f'round-{round_}'))
-    text = '\n\n'.join(_section(arguments.workers, tuned, best, bare, served, runner.results))
+
+    def bare(name: str) -> Measured:
+        return _bare(runner, arguments, papers, best, name)
+
+    rounds = [_round(runner, arguments, bare, f'round-{number}') for number in range(arguments.rounds)]
+    text = '\n\n'.join(_section(arguments.workers, tuned, best, rounds, runner.results))
     write_section(arguments.output, 'serve', text)
     print(text)
 
@@ -80,17 +81,27 @@ def _bare(runner: Runner, arguments: Any, papers: int, setting: str, name: str) 
     return runner.run(stage)
 
 
-def _serve(runner: Runner, arguments: Any, name: str) -> dict[str, Measured]:
-    """Measures one server: as many clients as can be, and a steady rate."""
+def _round(runner: Runner, arguments: Any, bare: Callable[[str], Measured], name: str) -> dict[str, Measured]:
+    """Measures one server, and the bare loop while it idles, just before and after the clients it is compared with."""
     measured = {}
     with _server(arguments) as (server, port):
-        for clients in _CLIENTS:
+
+        def ask(what: str, clients: int, *flags: str) -> None:
             before = usage_of(server.pid)
-            measured[str(clients)] = _ask(runner, arguments, f'{name}-clients-{clients}', port, clients)
-            _add_usage(measured[str(clients)], before, server.pid)
-        before = usage_of(server.pid)
-        measured['rate'] = _ask(runner, arguments, f'{name}-rate', port, _CLIENTS[-1], '--rate', str(_RATE))
-        _add_usage(measured['rate'], before, server.pid)
+            measured[what] = _ask(runner, arguments, f'{name}-{what}', port, clients, *flags)
+            after = usage_of(server.pid)
+            result: dict[str, Any] = measured[what].result  # type: ignore[assignment]
+            # The client's warm-up counts in both.
+            result['server_us'] = 1e6 * (after.cpu_seconds - before.cpu_seconds) / result['all_answers']
+            result['server_rss'] = after.rss
+
+        *few, most = _CLIENTS
+        for clients in few:
+            ask(f'clients-{clients}', clients)
+        measured['before'] = bare(f'{name}-before')
+        ask(f'clients-{most}', most)
+        measured['after'] = bare(f'{name}-after')
+        ask('rate', most, '--rate', str(_RATE))
     return measured
 
 
@@ -105,14 +116,6 @@ def _ask(runner: Runner, arguments: Any, name: str, port: str, clients: int, *fl
         needs=('papers',),
     )
     return runner.run(stage)
-
-
-def _add_usage(measured: Measured, before: Any, pid: int) -> None:
-    after = usage_of(pid)
-    # The client's warm-up counts in both.
-    answered = measured.result['all_answers']
-    measured.result['server_us'] = 1e6 * (after.cpu_seconds - before.cpu_seconds) / answered  # type: ignore[index]
-    measured.result['server_rss'] = after.rss  # type: ignore[index]
 
 
 @contextlib.contextmanager
@@ -130,21 +133,30 @@ def _server(arguments: Any) -> Iterator[tuple[subprocess.Popen[str], str]]:
         process.wait()
 
 
-def _rate_of(measured: Measured) -> float:
-    return measured.result['papers'] / measured.result['loop_seconds']
+def _rate_of(bare: Measured) -> float:
+    return bare.result['papers'] / bare.result['loop_seconds']
+
+
+def _bare_rate(one: Mapping[str, Measured]) -> float:
+    return (_rate_of(one['before']) + _rate_of(one['after'])) / 2
+
+
+def _share(one: Mapping[str, Measured]) -> float:
+    return one[f'clients-{_CLIENTS[-1]}'].result['requests_a_second'] / _bare_rate(one)
 
 
 def _section(
     workers: int,
     tuned: Mapping[str, Measured],
     best: str,
-    bare: Sequence[Measured],
-    served: Sequence[Mapping[str, Measured]],
+    rounds: Sequence[Mapping[str, Measured]],
     results: Mapping[str, Measured],
 ) -> list[str]:
-    loop = statistics.median(map(_rate_of, bare))
-    share = _median(served, '64', 'requests_a_second') / loop
-    p99 = _median(served, 'rate', 'p99')
+    loop = statistics.median(map(_bare_rate, rounds))
+    shares = list(map(_share, rounds))
+    share, each = statistics.median(shares), ', '.join(f'{share:.2f}' for share in shares)
+    p99 = _median(rounds, 'rate', 'p99')
+    memory = report.gigabytes(max(one['rate'].result['server_rss'] for one in rounds))
     threads, inner, batch = best.split('-')
     return [
         report.heading('Speed of serve', 'serve.py'),
@@ -152,15 +164,17 @@ def _section(
         f'One paper a request, ten labels in the answer, on loopback, `--workers {workers}`. Clients ask again as soon '
         f'as they are answered; in the last line requests are sent at fixed times, {_RATE} a second, and a latency '
         'counts from the time when its request was due. The client shares the cores with the server. '
-        f'{len(bare)} rounds; medians.',
+        f'{len(rounds)} rounds; medians.',
         report.table(
             ['clients', 'requests/s', 'p50', 'p99', 'largest', 'server, CPU a request', 'client, CPU a request'],
-            [_row(f'{clients}', served, str(clients)) for clients in _CLIENTS]
-            + [_row(f'at {_RATE} requests/s', served, 'rate')],
+            [_row(f'{clients}', rounds, f'clients-{clients}') for clients in _CLIENTS]
+            + [_row(f'at {_RATE} requests/s', rounds, 'rate')],
         ),
         f'Beside it the bare SavedModel in a loop with the best of {len(tuned)} settings, {threads} thread(s) that '
-        f'call `serving_default`, {inner} thread(s) an operation, {batch} papers a call: {loop:,.0f} papers/s. Memory '
-        f'of the server at the end: {report.gigabytes(max(int(one["rate"].result["server_rss"]) for one in served))}.',
+        f'call `serving_default`, {inner} thread(s) an operation, {batch} papers a call: {loop:,.0f} papers/s. In each '
+        f'round the {_CLIENTS[-1]} clients are compared with the mean of the loop just before and just after them: '
+        f'{each}.',
+        f'Memory of the server at the end: {memory}.',
         report.table(
             ['', 'measured', 'goal', ''],
             [
@@ -171,12 +185,12 @@ def _section(
                     report.verdict(p99 < _GOAL_P99),
                 ],
                 [
-                    '64 clients / bare SavedModel',
+                    f'{_CLIENTS[-1]} clients / bare SavedModel',
                     f'{share:.2f}',
                     f'{_GOAL_SHARE}',
                     report.verdict(share >= _GOAL_SHARE),
                 ],
-                ['requests that failed', f'{_failed(served)}', '0', report.verdict(not _failed(served))],
+                ['requests that failed', f'{_failed(rounds)}', '0', report.verdict(not _failed(rounds))],
             ],
         ),
         '## The bare loop',
@@ -189,21 +203,21 @@ def _section(
     ]
 
 
-def _row(what: str, served: Sequence[Mapping[str, Measured]], name: str) -> list[str]:
+def _row(what: str, rounds: Sequence[Mapping[str, Measured]], name: str) -> list[str]:
     return [
         what,
-        f'{_median(served, name, "requests_a_second"):,.0f}',
-        *(f'{1000 * _median(served, name, figure):.1f} ms' for figure in ('p50', 'p99', 'max')),
-        *(f'{_median(served, name, figure):,.0f} us' for figure in ('server_us', 'client_us')),
+        f'{_median(rounds, name, "requests_a_second"):,.0f}',
+        *(f'{1000 * _median(rounds, name, figure):.1f} ms' for figure in ('p50', 'p99', 'max')),
+        *(f'{_median(rounds, name, figure):,.0f} us' for figure in ('server_us', 'client_us')),
     ]
 
 
-def _median(served: Sequence[Mapping[str, Measured]], name: str, figure: str) -> float:
-    return statistics.median(one[name].result[figure] for one in served)
+def _median(rounds: Sequence[Mapping[str, Measured]], name: str, figure: str) -> float:
+    return statistics.median(one[name].result[figure] for one in rounds)
 
 
-def _failed(served: Sequence[Mapping[str, Measured]]) -> int:
-    return sum(measured.result['failed'] for one in served for measured in one.values())
+def _failed(rounds: Sequence[Mapping[str, Measured]]) -> int:
+    return sum(measured.result.get('failed', 0) for one in rounds for measured in one.values())
 
 
 if __name__ == '__main__':
