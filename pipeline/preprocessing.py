@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from pipeline.config import NgramConfig
@@ -24,15 +26,34 @@ Tensors = dict[str, tf.Tensor | tf.SparseTensor]
 
 
 class LookupTable(NamedTuple):
-    """A vocabulary as the graph holds it.
+    """A vocabulary as the graph holds it. Fingerprints with the same first bits are a bucket; most have none or one.
 
     Attributes:
         fingerprints: int64 [n], ascending.
         ids: int64 [n], in the order of `fingerprints`.
+        starts: int32 [2**bits], where each bucket begins.
+        steps: binary digits of the size of the largest bucket.
     """
 
     fingerprints: tf.Tensor
     ids: tf.Tensor
+    starts: tf.Tensor
+    steps: int
+
+
+def lookup_table(fingerprints: npt.NDArray[np.int64], ids: npt.NDArray[np.int64]) -> LookupTable:
+    """Makes the constants of which the graph that is traced has a vocabulary.
+
+    Args:
+        fingerprints: [n], ascending; any n but 0.
+        ids: [n], in the order of `fingerprints`.
+    """
+    bits = max(1, (len(fingerprints) - 1).bit_length())
+    # From 0 on; the first ones begin with a bit that makes a number negative.
+    buckets = (fingerprints >> 64 - bits) + 2 ** (bits - 1)
+    starts = np.searchsorted(buckets, np.arange(2**bits))
+    steps = int(np.bincount(buckets).max()).bit_length()
+    return LookupTable(tf.constant(fingerprints), tf.constant(ids), tf.constant(starts, tf.int32), steps)
 
 
 class Vocabularies(NamedTuple):
@@ -153,11 +174,28 @@ def count_known(rows: tf.Tensor, fingerprints: tf.Tensor, table: LookupTable) ->
         int64 vectors of equal length, sorted by row and then by id: row, id, and count.
     """
     size = tf.size(table.fingerprints, tf.int64)
-    position = tf.minimum(tf.searchsorted(table.fingerprints, fingerprints, out_type=tf.int64), size - 1)
+    position = _find(table, fingerprints)
     known = tf.equal(tf.gather(table.fingerprints, position), fingerprints)
     ids = tf.gather(table.ids, tf.boolean_mask(position, known))
     keys, _, counts = tf.unique_with_counts(tf.sort(tf.boolean_mask(rows, known) * size + ids), out_idx=tf.int64)
     return keys // size, keys % size, counts
+
+
+def _find(table: LookupTable, fingerprints: tf.Tensor) -> tf.Tensor:
+    """Returns where fingerprints are in a table, if they are: int64 [n] in, int32 [n] out.
+
+    A binary search in each one's bucket. `tf.searchsorted` searches the whole table, where each of its steps waits for
+    memory.
+    """
+    last = tf.size(table.fingerprints) - 1
+    bits = table.starts.shape[0].bit_length() - 1
+    position = tf.gather(table.starts, tf.bitwise.right_shift(fingerprints, 64 - bits) + 2 ** (bits - 1))
+    for step in reversed(range(table.steps)):
+        # What is behind the bucket is greater than what is looked for.
+        ahead = position + (2**step - 1)
+        smaller = tf.gather(table.fingerprints, tf.minimum(ahead, last)) < fingerprints
+        position = tf.where(smaller, ahead + 1, position)
+    return tf.minimum(position, last)
 
 
 def weigh(rows: tf.Tensor, ids: tf.Tensor, counts: tf.Tensor, idf: tf.Tensor, config: NgramConfig) -> tf.Tensor:

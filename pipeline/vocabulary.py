@@ -28,14 +28,14 @@ def constant_vocabularies(
     """
     vocabulary = vocabulary_of(ngrams)
     idf = inverse_document_frequencies(vocabulary.counts.papers, documents)
-    label_fingerprints, label_ids = label_table(labels)
+    known_labels = label_table(labels)
 
     def vocabularies(inputs: preprocessing.Tensors) -> preprocessing.Vocabularies:
         del inputs
         return preprocessing.Vocabularies(
-            preprocessing.LookupTable(tf.constant(vocabulary.fingerprints), tf.constant(vocabulary.ids)),
+            preprocessing.lookup_table(vocabulary.fingerprints, vocabulary.ids),
             tf.constant(idf),
-            preprocessing.LookupTable(tf.constant(label_fingerprints), tf.constant(label_ids)),
+            preprocessing.lookup_table(*known_labels),
         )
 
     return vocabularies

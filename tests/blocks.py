@@ -101,11 +101,10 @@ def read_table(folder):
 
 def constants(vocabulary, documents, labels=('cs.LG',)):
     """What the graph knows of the training papers, for `preprocessing_fn` without tf.Transform."""
-    fingerprints, label_ids = map(tf.constant, label_table(list(labels)))
     return preprocessing.Vocabularies(
-        preprocessing.LookupTable(tf.constant(vocabulary.fingerprints), tf.constant(vocabulary.ids)),
+        preprocessing.lookup_table(vocabulary.fingerprints, vocabulary.ids),
         tf.constant(inverse_document_frequencies(vocabulary.counts.papers, documents)),
-        preprocessing.LookupTable(fingerprints, label_ids),
+        preprocessing.lookup_table(*label_table(list(labels))),
     )
 
 

@@ -15,12 +15,12 @@ from pipeline.config import InputConfig, NgramConfig
 from pipeline.ngrams import Vocabulary, count_rows, most_frequent, row_ngrams
 from pipeline.paper_blocks import PaperBlock
 from pipeline.preprocessing import (
-    LookupTable,
     Vocabularies,
     count_known,
     fingerprint_ngrams,
     hash_words,
     inverse_document_frequencies,
+    lookup_table,
     number_of_ngrams,
     preprocessing_fn,
     split_words,
@@ -33,6 +33,8 @@ from schemas import features
 from tests import blocks
 from tests.conftest import SAMPLES
 from tests.helpers import paper
+
+FINGERPRINTS = st.integers(-(2**63), 2**63 - 1)
 
 
 def int64(*values):
@@ -116,7 +118,7 @@ def test_how_many_n_grams_a_text_has_follows_from_its_words(ngram_max):
 def test_what_is_known_is_counted_in_each_row_and_the_rest_left_out(rows, seed):
     # Fingerprint 10 * n + 5 has an id, for n of 0 to 9; those that end in 0 stand between, before and behind them.
     ids = np.random.default_rng(seed).permutation(10)
-    table = LookupTable(int64(*range(5, 105, 10)), int64(*ids))
+    table = lookup_table(np.arange(5, 105, 10), ids)
     fingerprints = [10 * value + 5 if value >= 0 else 10 * place for row in rows for place, value in enumerate(row)]
     numbers = [number for number, row in enumerate(rows) for _ in row]
     found = zip(
@@ -126,6 +128,20 @@ def test_what_is_known_is_counted_in_each_row_and_the_rest_left_out(rows, seed):
         sorted((number, ids[value], row.count(value)) for value in set(row) - {-1}) for number, row in enumerate(rows)
     ]
     assert list(found) == [triple for row in expected for triple in row]
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    known=st.sets(FINGERPRINTS | st.integers(-3, 40), min_size=1, max_size=60),
+    others=st.lists(FINGERPRINTS | st.integers(-5, 50), max_size=30),
+)
+def test_each_fingerprint_is_found_wherever_it_stands_and_no_other(known, others):
+    ids = {one: id_ for id_, one in enumerate(sorted(known, reverse=True))}
+    table = lookup_table(np.array(sorted(known)), np.arange(len(known))[::-1])
+    asked = [*others, *sorted(known)]
+    tensors = count_known(int64(*range(len(asked))), int64(*asked), table)
+    found = zip(*(tensor.numpy().tolist() for tensor in tensors), strict=True)
+    assert list(found) == [(row, ids[one], 1) for row, one in enumerate(asked) if one in ids]
 
 
 def test_an_ngram_weighs_the_logarithm_of_its_rarity():
@@ -187,9 +203,9 @@ def test_a_paper_becomes_ascending_ids_weights_and_labels_and_one_without_known_
     table = sorted((fingerprint(word), id_) for word, id_ in words.items())
     labels = sorted(zip(hash_words(tf.constant(['cs.LG', 'cs.AI', 'stat.ML'])).numpy().tolist(), range(3), strict=True))
     known = Vocabularies(
-        LookupTable(*(int64(*column) for column in zip(*table, strict=True))),
+        lookup_table(*map(np.array, zip(*table, strict=True))),
         tf.constant([1.0, 2.0, 4.0]),
-        LookupTable(*(int64(*column) for column in zip(*labels, strict=True))),
+        lookup_table(*map(np.array, zip(*labels, strict=True))),
     )
     papers = [
         paper('1', 'stat.ML cs.AI', title='Graph!', abstract='a dog, a CAT, a graph'),

@@ -25,8 +25,9 @@ def test_n_grams_are_looked_up_by_fingerprint_and_weighed_by_id():
     assert found.idf.numpy().tolist() == pytest.approx([math.log(3), math.log(13 / 3), math.log(6)], rel=1e-6)
     labels = zip(found.labels.ids.numpy().tolist(), found.labels.fingerprints.numpy().tolist(), strict=True)
     assert sorted(labels) == list(enumerate(hash_words(tf.constant(['cs.LG', 'cs.AI', 'stat.ML'])).numpy().tolist()))
-    dtypes = [tensor.dtype for tensor in (*found.ngrams, found.idf, *found.labels)]
-    assert dtypes == [tf.int64, tf.int64, tf.float32, tf.int64, tf.int64]
+    for table in (found.ngrams, found.labels):
+        assert (table.fingerprints.dtype, table.ids.dtype, table.starts.dtype) == (tf.int64, tf.int64, tf.int32)
+    assert found.idf.dtype == tf.float32
 
 
 def test_rarity_is_one_table_of_single_precision():
