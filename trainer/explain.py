@@ -56,8 +56,7 @@ def explainer(model: keras.Model) -> Callable[[tf.SparseTensor, tf.Tensor, tf.Te
         # One empty paper and one label more: a loop that never runs would not know the shape of what it gives.
         more = tf.SparseTensor(weights.indices, weights.values, [papers + 1, weights.dense_shape[1]])
         some = tf.pad(labels, [[0, 1], [0, tf.cast(tf.equal(k, 0), tf.int32)]])
-        kernel = first.kernel.value
-        found = weightiest(kernel, more, gradients(logits_of, first.sums(more), some), n)
+        found = weightiest(first.rows, more, gradients(logits_of, first.sums(more), some), n)
         return Weightiest(*(values[:papers, :k] for values in found))
 
     return explain
@@ -85,7 +84,9 @@ def gradients(logits_of: Callable[[tf.Tensor], tf.Tensor], sums: tf.Tensor, labe
     return tf.map_fn(of_one_a_paper, tf.transpose(labels), fn_output_signature=shape)
 
 
-def weightiest(kernel: tf.Variable, weights: tf.SparseTensor, slopes: tf.Tensor, n: tf.Tensor) -> Weightiest:
+def weightiest(
+    kernel: tf.Variable | tf.Tensor, weights: tf.SparseTensor, slopes: tf.Tensor, n: tf.Tensor
+) -> Weightiest:
     """Finds the n-grams with the largest weight * (row of the kernel @ slope), paper by paper.
 
     Args:
@@ -114,7 +115,7 @@ def weightiest(kernel: tf.Variable, weights: tf.SparseTensor, slopes: tf.Tensor,
     return Weightiest(*tf.map_fn(of_paper, spans, fn_output_signature=shapes))
 
 
-def _products(kernel: tf.Variable, ids: tf.Tensor, slopes: tf.Tensor) -> tf.Tensor:
+def _products(kernel: tf.Variable | tf.Tensor, ids: tf.Tensor, slopes: tf.Tensor) -> tf.Tensor:
     """[k, units] times the rows of the kernel that `ids` (int64 [m]) names: float32 [k, m]."""
     number = tf.size(ids)
     rows = tf.clip_by_value(number, 1, max(1, _GATHERED_NUMBERS // kernel.shape[1]))

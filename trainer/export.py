@@ -21,6 +21,7 @@ import tensorflow_transform as tft
 from schemas import features, outputs
 from trainer.dataset import ngram_matrix
 from trainer.explain import explainer
+from trainer.sparse_dense import SparseDense
 
 _TEXTS = tf.TensorSpec([None], tf.string)
 _NUMBER = tf.TensorSpec([], tf.int32)
@@ -57,6 +58,9 @@ class Tagger(tf.Module):
         self._transform = transform.transform_features_layer()
         # A graph may hold no constants of more than 2 GB, which long vocabularies take.
         self._ngrams = tf.Variable(tf.constant(ngrams, tf.string, [len(ngrams)]), trainable=False)
+        for layer in model.layers:
+            if isinstance(layer, SparseDense):
+                layer.for_export = True
         self._probabilities = lambda weights: model(weights, training=False)
         self._explain = explainer(model)
         self._labels = list(labels)

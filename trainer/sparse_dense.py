@@ -8,16 +8,16 @@ import keras
 import tensorflow as tf
 
 
-def embedding_bags(kernel: tf.Variable, weights: tf.SparseTensor, *, trains: bool = True) -> tf.Tensor:
-    """Multiplies a sparse matrix with the rows of a variable that it needs.
+def embedding_bags(kernel: tf.Variable | tf.Tensor, weights: tf.SparseTensor, *, trains: bool = True) -> tf.Tensor:
+    """Multiplies a sparse matrix with the rows of another that it needs.
 
     Row p of the result is the sum over the n-grams i of paper p of weights[p, i] * kernel[i]: what a dense layer
-    without bias gives, and `tf.nn.embedding_lookup_sparse` with the combiner 'sum'. The rows that a batch needs are
-    gathered once, however many papers share them, so the gradient with regard to `kernel` holds each of these rows
-    once, ascending, and no other; nothing of the size of the kernel is computed.
+    without bias gives, and `tf.nn.embedding_lookup_sparse` with the combiner 'sum'. Nothing of the size of the kernel
+    is computed. The rows that a batch needs are gathered from a variable once, however many papers share them, so the
+    gradient with regard to `kernel` holds each of these rows once, ascending, and no other.
 
     Args:
-        kernel: float32 [ngrams, units].
+        kernel: float32 [ngrams, units]. A tensor is not gathered from, which is faster, and does not train.
         weights: float32 SparseTensor [papers, ngrams], ordered by paper.
         trains: whether a gradient will be asked for. A graph for serving does without, and without TensorFlow's
             warning that the gradient was not saved.
@@ -25,11 +25,15 @@ def embedding_bags(kernel: tf.Variable, weights: tf.SparseTensor, *, trains: boo
     Returns:
         float32 [papers, units].
     """
+    papers = weights.dense_shape[0]
+    # The product of a matrix without rows divides by zero and ends the process.
+    with_empty_row = papers + 1
+    if not isinstance(kernel, tf.Variable):
+        shape = tf.stack([with_empty_row, kernel.shape[0]])
+        return _sparse_matmul(weights.indices, weights.values, shape, kernel)[:papers]
     rows, columns = weights.indices[:, 0], weights.indices[:, 1]
     ids, positions = _distinct(columns, kernel.shape[0]) if trains else tf.unique(columns, out_idx=tf.int64)
-    papers = weights.dense_shape[0]
-    # One empty row more: the product of a matrix without rows divides by zero and ends the process.
-    shape = tf.stack([papers + 1, tf.size(ids, tf.int64)])
+    shape = tf.stack([with_empty_row, tf.size(ids, tf.int64)])
     indices = tf.stack([rows, positions], axis=1)
     product = _sparse_matmul_with_gradient if trains else _sparse_matmul
     return product(indices, weights.values, shape, tf.gather(kernel, ids))[:papers]
@@ -92,6 +96,10 @@ class SparseDense(keras.layers.Layer):
 
     The kernel, its products and its gradient are float32 in any precision.
 
+    Attributes:
+        for_export: whether it is traced for programs that do nothing but ask. They read the kernel as a whole, which is
+            faster; but TensorFlow copies what it reads of a variable that was ever gathered from, as training does.
+
     Args:
         units: width of the output.
         activation: as in `keras.layers.Dense`.
@@ -119,6 +127,7 @@ class SparseDense(keras.layers.Layer):
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.dropout = dropout
         self.seed = seed
+        self.for_export = False
         self._dropout_seed = keras.random.SeedGenerator(seed)
         # Of what TensorFlow has for sparse tensors XLA compiles nothing.
         self.supports_jit = False
@@ -137,11 +146,16 @@ class SparseDense(keras.layers.Layer):
     def call(self, inputs: Any, training: bool = False) -> Any:
         return self.activate(self.sums(inputs, training))
 
+    @property
+    def rows(self) -> tf.Variable | tf.Tensor:
+        """The kernel: what rows are gathered from, or multiplied as a whole."""
+        return tf.convert_to_tensor(self.kernel.value) if self.for_export else self.kernel.value
+
     def sums(self, inputs: Any, training: bool = False) -> Any:
         """Adds up the weighted rows of the kernel: float32 [papers, units + linear_units]."""
         if isinstance(inputs, tf.SparseTensor):
             weights = inputs.with_values(self._drop(inputs.values, training))
-            return embedding_bags(self.kernel.value, weights, trains=training)
+            return embedding_bags(self.rows, weights, trains=training)
         ids, weights = inputs
         return padded_embedding_bags(self.kernel, ids, self._drop(weights, training))
 

@@ -37,6 +37,19 @@ def test_a_sparse_dense_layer_equals_a_dense_one_with_its_weights():
     np.testing.assert_allclose(sparse_layer(tf.sparse.from_dense(dense)), dense_layer(dense), atol=1e-6)
 
 
+@pytest.mark.parametrize('papers', [9, 1, 0])
+def test_a_layer_for_export_gives_the_same(papers):
+    layer = SparseDense(5, 'relu', linear_units=2)
+    layer.build((None, 40))
+    layer.kernel.assign(np.random.default_rng(1).normal(size=(40, 7)))
+    weights = tf.sparse.from_dense(weights_of(papers, 40))
+    hidden, linear = layer(weights)
+    layer.for_export = True
+    found = tf.function(layer)(weights)
+    np.testing.assert_allclose(found[0], hidden, atol=1e-6)
+    np.testing.assert_allclose(found[1], linear, atol=1e-6)
+
+
 def test_ngram_dropout_leaves_ngrams_out_in_training_only():
     layer = SparseDense(1, dropout=0.5, seed=1)
     layer.build((None, 1000))
