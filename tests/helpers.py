@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pathlib
+import time
+from collections.abc import Callable
 
 import jsonschema
 from hypothesis import strategies as st
@@ -73,3 +75,11 @@ def cut_into_blocks(draw, content):
     """Blocks, empty ones among them, that make up the content."""
     cuts = sorted(draw(st.lists(st.integers(0, len(content)), max_size=8)))
     return [content[low:high] for low, high in zip([0, *cuts], [*cuts, len(content)], strict=True)]
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
+    """Waits until a condition holds; fails if it does not in that time."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, 'waited in vain'
+        time.sleep(0.02)

@@ -17,6 +17,7 @@ from pipeline import progress
 from pipeline.failures import explain
 from pipeline.runners import make_pipeline
 from schemas.errors import JobError
+from tests.helpers import wait_for
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 TWO_WORKERS = ['--direct_num_workers=2']
@@ -37,13 +38,6 @@ def children_of(process):
         below = {child for child, parent in parents.items() if parent in below}
         found |= below
     return found
-
-
-def wait_until(true, seconds=20):
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, 'waited in vain'
-        time.sleep(0.05)
 
 
 def processes_that_worked(tmp_path, *flags):
@@ -119,7 +113,7 @@ def test_counts_of_all_workers_reach_the_display():
     with progress.Progress('test', stream=open(os.devnull, 'w')) as display:
         with make_pipeline(TWO_WORKERS) as root:
             _ = root | beam.Create(range(1000)) | beam.Reshuffle() | beam.Map(lambda _: progress.count('papers', 2))
-        wait_until(lambda: '2,000 papers' in display.line())
+        wait_for(lambda: '2,000 papers' in display.line(), seconds=20)
         assert 'step ' in display.line()
 
 
@@ -180,7 +174,7 @@ def job(tmp_path):
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
     with subprocess.Popen([sys.executable, script, at_work], env=environment, stderr=subprocess.DEVNULL) as process:
         try:
-            wait_until(lambda: len(list(at_work.iterdir())) == 2, seconds=60)
+            wait_for(lambda: len(list(at_work.iterdir())) == 2, seconds=60)
             yield process
         finally:
             process.kill()
@@ -193,7 +187,7 @@ def test_no_process_outlives_the_launcher(job, how):
     assert len(below) >= 3
     job.send_signal(how)
     job.wait(20)
-    wait_until(lambda: not any(pathlib.Path(f'/proc/{pid}/exe').exists() and alive(pid) for pid in below))
+    wait_for(lambda: not any(pathlib.Path(f'/proc/{pid}/exe').exists() and alive(pid) for pid in below), seconds=20)
 
 
 def alive(pid):

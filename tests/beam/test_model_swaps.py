@@ -20,6 +20,7 @@ from pipeline import watched_model
 from pipeline.exports import Export
 from pipeline.models import NewestModel, PinnedModel
 from schemas.errors import JobError
+from tests.helpers import wait_for
 
 NEVER = 3600
 
@@ -306,19 +307,12 @@ def watching():
     return [thread for thread in threading.enumerate() if thread.name == 'watch_models']
 
 
-def wait_for(condition):
-    until = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.01)
-
-
 def test_the_thread_swaps_by_itself_and_ends_when_it_is_told_to(exports):
     source = NewestModel(str(exports.parent), poll_seconds=0.02)
     watched = source.open()
     assert len(watching()) == 1
     publish(exports, 2)
-    wait_for(lambda: watched.current().version == '2')
+    wait_for(lambda: watched.current().version == '2', seconds=10)
     pickle.loads(pickle.dumps(source)).stop()
     assert watching() == []
     assert watched.current().version == '2'
@@ -330,7 +324,7 @@ def test_the_thread_stays_while_a_runner_sets_no_dofn_up_and_ends_with_the_next_
     assert len(watching()) == 1
     PinnedModel(Export(f'{exports}/1', '1')).open()
     gc.collect()
-    wait_for(lambda: watching() == [])
+    wait_for(lambda: watching() == [], seconds=10)
 
 
 def test_the_model_before_is_freed_when_the_last_call_is_done(watched, exports):

@@ -17,6 +17,7 @@ from pipeline.models import NewestModel, PinnedModel
 from pipeline.reference_answers import difference, reference_papers
 from schemas.errors import JobError
 from tests.conftest import ROOT
+from tests.helpers import wait_for
 from trainer.reference import described
 
 LABELS = ['cs.LG', 'stat.ML', 'cs.CV']
@@ -216,13 +217,6 @@ def test_signatures_that_we_do_not_know_do_no_harm_whatever_they_give(exports):
     assert answer['labels'].shape == (1, 1)
 
 
-def wait_for(condition):
-    until = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
 def test_under_load_every_answer_is_of_one_version_or_the_other_and_none_fails(exports, saved, tmp_path):
     """Several threads tag while good and broken versions come and go."""
     titles = [b'Title ' * number for number in range(20)]
@@ -258,32 +252,32 @@ def test_under_load_every_answer_is_of_one_version_or_the_other_and_none_fails(e
     def serves(version):
         return json.loads(status.read_text())['serving']['version'] == version
 
-    wait_for(status.exists)
+    wait_for(status.exists, seconds=20)
     # A slow copy, in the worst order; then one that is broken for good; then the one that mends it.
     (exports / '2' / 'variables').mkdir(parents=True)
     for name in ('assets.extra', 'variables'):
         shutil.copytree(saved / '2' / name, exports / '2' / name, dirs_exist_ok=True)
         time.sleep(0.15)
     shutil.copytree(saved / '2', exports / '2', dirs_exist_ok=True)
-    wait_for(lambda: serves('2'))
+    wait_for(lambda: serves('2'), seconds=20)
     shutil.copytree(saved / '3', exports / '3')
     [data] = (exports / '3' / 'variables').glob('variables.data-*')
     whole = data.read_bytes()
     flip(data, 1)
-    wait_for(lambda: told('refused') == ['3'])
+    wait_for(lambda: told('refused') == ['3'], seconds=20)
     assert serves('2')
     data.write_bytes(whole)
-    wait_for(lambda: serves('3'))
+    wait_for(lambda: serves('3'), seconds=20)
     (exports / 'PINNED').write_text('1')
-    wait_for(lambda: serves('1'))
+    wait_for(lambda: serves('1'), seconds=20)
     (exports / 'PINNED').unlink()
-    wait_for(lambda: serves('3'))
+    wait_for(lambda: serves('3'), seconds=20)
     exports.rename(exports.parent / 'gone')
-    wait_for(lambda: json.loads(status.read_text())['trouble'])
+    wait_for(lambda: json.loads(status.read_text())['trouble'], seconds=20)
     (exports.parent / 'gone').rename(exports)
     shutil.copytree(exports / '1', exports / '5')
-    wait_for(lambda: serves('5'))
-    wait_for(lambda: answers[-1] == '5')
+    wait_for(lambda: serves('5'), seconds=20)
+    wait_for(lambda: answers[-1] == '5', seconds=20)
     done.set()
     for thread in threads:
         thread.join()

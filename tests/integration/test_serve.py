@@ -13,7 +13,8 @@ import time
 import pytest
 
 from tests.conftest import run_command
-from tests.integration.servers import Server, wait_for
+from tests.helpers import wait_for
+from tests.integration.servers import Server
 
 
 @pytest.fixture(scope='module')

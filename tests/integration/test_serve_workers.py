@@ -10,7 +10,8 @@ import signal
 import pytest
 
 from tests.conftest import run_command
-from tests.integration.servers import PATIENCE, Server, wait_for
+from tests.helpers import wait_for
+from tests.integration.servers import PATIENCE, Server
 
 BODY = json.dumps({'title': 'Galaxies', 'abstract': 'We map the dust of spiral galaxies.'})
 

@@ -4,18 +4,9 @@ import os
 import pathlib
 import subprocess
 import sys
-import time
 
 from pipeline.engines import tied
-
-_PATIENCE = 30
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + _PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+from tests.helpers import wait_for
 
 
 def is_alive(pid):
@@ -32,10 +23,10 @@ def test_a_tied_program_ends_when_its_starter_is_killed_and_hears_no_ctrl_c(tmp_
     starter = subprocess.Popen(
         [sys.executable, '-Ic', f'import subprocess, time; subprocess.Popen({tied_program}); time.sleep(60)']
     )
-    wait_until(written.exists)
+    wait_for(written.exists)
     pid = int(written.read_text())
     # Ctrl-C reaches the processes of a session.
     assert os.getsid(pid) == pid
     starter.kill()
     starter.wait()
-    wait_until(lambda: not is_alive(pid))
+    wait_for(lambda: not is_alive(pid))
