@@ -51,9 +51,9 @@ def lookup_table(fingerprints: npt.NDArray[np.int64], ids: npt.NDArray[np.int64]
     bits = max(1, (len(fingerprints) - 1).bit_length())
     # From 0 on; the first ones begin with a bit that makes a number negative.
     buckets = (fingerprints >> 64 - bits) + 2 ** (bits - 1)
-    starts = np.searchsorted(buckets, np.arange(2**bits))
-    steps = int(np.bincount(buckets).max()).bit_length()
-    return LookupTable(tf.constant(fingerprints), tf.constant(ids), tf.constant(starts, tf.int32), steps)
+    sizes = np.bincount(buckets, minlength=2**bits)
+    starts = tf.constant(np.cumsum(sizes) - sizes, tf.int32)
+    return LookupTable(tf.constant(fingerprints), tf.constant(ids), starts, int(sizes.max()).bit_length())
 
 
 class Vocabularies(NamedTuple):

@@ -19,8 +19,7 @@ def embedding_bags(kernel: tf.Variable | tf.Tensor, weights: tf.SparseTensor, *,
     Args:
         kernel: float32 [ngrams, units]. A tensor is not gathered from, which is faster, and does not train.
         weights: float32 SparseTensor [papers, ngrams], ordered by paper.
-        trains: whether a gradient will be asked for. A graph for serving does without, and without TensorFlow's
-            warning that the gradient was not saved.
+        trains: whether a gradient will be asked for, of a variable.
 
     Returns:
         float32 [papers, units].
