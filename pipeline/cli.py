@@ -275,14 +275,15 @@ def _serve(arguments: argparse.Namespace) -> Any:
 
         with contextlib.closing(listener.listen(config.host, config.port)) as port:
             announce = functools.partial(_say, listener.url(config.host, port))
-            ready = workers.fork_workers(config.workers, announce) if config.workers > 1 else announce
+            minder = os.getpid() if config.workers > 1 else None
+            ready = workers.fork_workers(config.workers, announce) if minder else announce
             if not ready:
                 return
             from serving import server
 
             with quiet.importing_tensorflow():
                 import tensorflow  # noqa: F401
-            server.run(config, port, ready)
+            server.run(config, port, ready, minder)
 
     return run
 

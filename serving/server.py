@@ -40,13 +40,14 @@ _FINISH_SECONDS = 30
 _SWITCH_SECONDS = 0.0005
 
 
-def run(config: ServeConfig, listener: socket.socket, ready: Callable[[], None]) -> None:
+def run(config: ServeConfig, listener: socket.socket, ready: Callable[[], None], parent: int | None) -> None:
     """Serves until SIGTERM or SIGINT, or until the process that minds this one is gone.
 
     Args:
         config: how.
         listener: what `listener.listen` returned.
         ready: is called when requests are answered.
+        parent: the process that minds this one, if there is one.
 
     Raises:
         JobError: if there is no model that can be used.
@@ -59,7 +60,7 @@ def run(config: ServeConfig, listener: socket.socket, ready: Callable[[], None])
     Protocol.refused = staticmethod(service.metrics.refused)
     sys.setswitchinterval(_SWITCH_SECONDS)
     try:
-        _Server(service, ready, os.getppid() if config.workers > 1 else None).run([listener])
+        _Server(service, ready, parent).run([listener])
     finally:
         service.stop()
 
